@@ -19,6 +19,8 @@ enum {
     CODEC_DEPTH_MAX = 32,
     CODEC_PARAMS_MAX = 4096,   /* query parameters */
     CODEC_ITEMS_MAX = 100000,  /* elements of one list or map */
+    CODEC_LIST_BYTES_MAX = 32 * 1024 * 1024, /* C representation of one list's elements */
+    WIRE_HEADERS_MAX = 192,    /* of a response: all of S3's and the metadata's */
 };
 
 struct wire_param {
@@ -41,8 +43,9 @@ struct wire_request {
 
 struct wire_response {
     int status;
-    struct http_header headers[64];
+    struct http_header headers[WIRE_HEADERS_MAX];
     size_t n_headers;
+    bool headers_over; /* more than fit: codec_encode() fails */
     struct buf body; /* initialised by the caller with a maximum */
 };
 
@@ -72,8 +75,8 @@ struct err *codec_encode(struct arena *a, const struct service_model *m, const s
                          enum protocol proto, const void *output, const char *request_id,
                          struct wire_response *out) MUST_CHECK;
 
-/* Writes an error in the protocol's own form, with its headers (x-amzn-ErrorType, …). `op` may be
- * NULL (the operation was not known). `resource` is S3's <Resource>, or STR_NONE. */
+/* Writes an error in the protocol's own form, with its headers (x-amzn-ErrorType, …). `m` and `op`
+ * may be NULL (the service or the operation was not known). `resource` is S3's <Resource>, or STR_NONE. */
 void codec_encode_error(struct arena *a, const struct service_model *m, const struct op_model *op,
                         enum protocol proto, const struct err *e, const char *request_id,
                         struct str resource, struct wire_response *out);

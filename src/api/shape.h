@@ -48,8 +48,8 @@ static inline struct opt_num some_num(double v)
     return (struct opt_num){true, v};
 }
 
-/* Any SH_LIST or SH_MAP seen through its shape. */
-struct any_list {
+/* Any SH_LIST or SH_MAP seen through its shape. (May alias: the codecs use it for every list.) */
+struct __attribute__((may_alias)) any_list {
     size_t n;
     void *v;
     bool set;
@@ -86,8 +86,9 @@ struct shape;
 struct shape_member {
     const char *name;       /* as in AWS's model and in the C struct */
     const char *wire;       /* locationName where it differs, else the same as name */
-    const char *query_name; /* ec2 protocol: queryName; else NULL */
+    const char *query_name; /* ec2: queryName; query: the name where JSON has another (SQS); or NULL */
     const struct shape *shape;
+    const char *xml_ns, *xml_prefix; /* xmlNamespace of the member, or NULL */
     uint32_t offset; /* in the C struct */
     enum member_loc loc;
     enum time_format time;
@@ -115,11 +116,12 @@ struct shape {
     const char *key_wire;         /* SH_MAP: the key's name ("key" by default) */
     const char *payload;          /* SH_STRUCT: the name of the payload member, or NULL */
     const char *xml_name;         /* SH_STRUCT: root element where given */
-    const char *xml_ns;           /* xmlNamespace uri, or NULL */
+    const char *xml_ns, *xml_prefix; /* xmlNamespace uri and prefix, or NULL */
     bool flattened, is_union, is_error, sensitive, boxed_document;
     bool has_min, has_max;        /* string/blob: length; list/map: count; number: value */
     double min, max;
     const char *pattern;          /* as in the model (Java regex syntax), or NULL */
+    const unsigned char *pattern_code; /* for pattern_match(), or NULL: not checked */
     const char *const *enums;     /* NULL-terminated, or NULL */
     enum time_format time;
     /* is_error */
@@ -147,6 +149,19 @@ struct op_model {
 
 enum protocol { PROTO_JSON10, PROTO_JSON11, PROTO_REST_JSON, PROTO_REST_XML, PROTO_QUERY, PROTO_EC2 };
 
+/* REST: what leads to an operation, also for those that have no facts here, so that a sub-resource
+ * that is not built is never taken for its parent (PUT /bucket?inventory for CreateBucket). */
+struct op_need {
+    enum member_loc loc; /* LOC_QUERY or LOC_HEADER */
+    const char *wire;    /* NULL ends the list */
+};
+struct op_route {
+    const char *name, *http_method, *http_uri;
+    const struct op_model *op; /* NULL: no facts */
+    const struct op_need *needs; /* required query and header members */
+    bool deprecated;
+};
+
 struct service_model {
     const char *name;            /* the room: "kms" */
     const char *api_version;     /* "2014-11-01" */
@@ -160,6 +175,9 @@ struct service_model {
     const struct op_model *ops;  /* the operations that have facts, sorted by name */
     uint32_t n_ops;
     const char *const *all_ops;  /* every operation of the service, sorted, NULL-terminated */
+    const struct op_route *routes; /* REST protocols: one for each of all_ops */
+    uint32_t n_routes;
+    bool query_compatible; /* JSON errors carry x-amzn-query-error */
 };
 
 const struct op_model *model_op(const struct service_model *m, struct str name); /* or NULL */

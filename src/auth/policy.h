@@ -88,8 +88,9 @@ enum authz_result { AUTHZ_ALLOW = 1, AUTHZ_DENY_IMPLICIT, AUTHZ_DENY_EXPLICIT };
 
 struct authz_decision {
     enum authz_result result;
-    /* Why, in AWS's words, for the message: "no identity-based policy allows the kms:Encrypt
-     * action", "with an explicit deny in a resource-based policy". Static text parts. */
+    /* Why, in AWS's words, for the message; static text, "" for an allow. An explicit deny's text is
+     * complete ("with an explicit deny in a resource-based policy"); an implicit one's ("because no
+     * identity-based policy allows the") wants the action and the word "action" after it. */
     const char *because;
 };
 

@@ -21,6 +21,8 @@ enum {
     SIG_SKEW_MS = 15 * 60 * 1000,
     SIG_PRESIGN_MAX_S = 7 * 24 * 3600,
     SIG_SIGNED_HEADERS_MAX = 64,
+    SIG_QUERY_PARAMS_MAX = 1024,
+    SIG_CANONICAL_MAX = 256 * 1024,
 };
 
 enum sig_payload {
@@ -51,24 +53,36 @@ struct sig {
     int64_t time_ms;
     int64_t expires_s;        /* presigned */
     enum sig_payload payload;
-    struct str payload_hash;  /* the literal that was signed */
+    struct str payload_hash;  /* the literal that was signed; STR_NONE: see sigv4_parse() */
+    bool s3;                  /* S3's family of errors */
+    bool keep_path;           /* S3: the path is encoded once and not normalised */
 };
 
-/* Without any signature: out->present false and no error. A half one is an error. */
+/* Without any signature: out->present false and no error (other Authorization schemes, such as
+ * Bearer, count as none). A half one is an error; so are two at once, SigV2 and SigV4A.
+ *
+ * What the caller still owes:
+ *  - payload_hash STR_NONE (services other than S3, without x-amz-content-sha256): set it to the hex
+ *    SHA-256 of the body before sigv4_check().
+ *  - SIG_PAYLOAD_HASH with a payload_hash: compare it with the body's own SHA-256; the signature
+ *    binds the literal, not the body.
+ *  - region and service: compare them with those of the operation that the request is routed to. */
 struct err *sigv4_parse(struct arena *a, const struct sig_request *r, struct sig *out) MUST_CHECK;
 
-/* Checks time and signature. `secret` is the secret access key. On success out_signing_key[32]
+/* Checks that host and every x-amz-* header are signed, the time, and the signature. A wrong one is
+ * SignatureDoesNotMatch 403 for all (JSON services call it InvalidSignatureException). `secret` is the secret access key. On success out_signing_key[32]
  * holds the derived key, which the chunk verifier needs (wipe it when done). */
 struct err *sigv4_check(struct arena *a, const struct sig_request *r, const struct sig *s,
                         const struct secret *secret, int64_t now_ms,
                         unsigned char out_signing_key[32]) MUST_CHECK;
 
-/* For tests and for the stages of an error message. */
+/* For tests and for the stages of an error message. Needs s->payload_hash. STR_NONE: the request is
+ * larger than SIG_CANONICAL_MAX. */
 struct str sigv4_canonical_request(struct arena *a, const struct sig_request *r,
                                    const struct sig *s);
 struct str sigv4_string_to_sign(struct arena *a, const struct sig *s, struct str canonical);
 
-/* Signs an outgoing request (SigV4 header form): appends the Authorization header's value to *out.
+/* Signs an outgoing request (SigV4 header form): gives the Authorization header's value in *out.
  * The caller sends x-amz-date, host, x-amz-content-sha256, x-amz-security-token itself, all named in
  * r->headers. */
 struct err *sigv4_sign(struct arena *a, const struct sig_request *r, struct str access_key_id,

@@ -1,9 +1,31 @@
 #include "arena.h"
 
-#include <stdarg.h>
 #include <stdalign.h>
+#include <stdarg.h>
 
-enum { FIRST_BLOCK = 8 * 1024, BLOCK_MAX = 256 * 1024 };
+/* Under AddressSanitizer what is not handed out is poisoned, with a gap behind each piece, so that
+ * an overrun inside a block is caught like one of malloc's. */
+#if defined(__SANITIZE_ADDRESS__)
+#define ARENA_POISON 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARENA_POISON 1
+#endif
+#endif
+#ifdef ARENA_POISON
+#include <sanitizer/asan_interface.h>
+enum { GAP = alignof(max_align_t) };
+#define POISON(p, n) ASAN_POISON_MEMORY_REGION((p), (n))
+#define UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION((p), (n))
+#else
+enum { GAP = 0 };
+#define POISON(p, n) ((void)(p), (void)(n))
+#define UNPOISON(p, n) ((void)(p), (void)(n))
+#endif
+
+/* A piece of LONELY bytes or more gets a block to itself, so that the room left in the current
+ * block is not lost. */
+enum { FIRST_BLOCK = 8 * 1024, BLOCK_MAX = 256 * 1024, LONELY = 32 * 1024 };
 
 struct block {
     struct block *next;
@@ -18,7 +40,8 @@ struct cleanup {
 };
 
 struct arena {
-    struct block *head; /* newest first; the last one is the first block, kept by reset */
+    struct block *head;  /* the block in use; blocks of one piece stand behind it */
+    struct block *first; /* kept by reset */
     struct cleanup *cleanups;
     size_t cap, total;
 };
@@ -30,7 +53,14 @@ static struct block *block_new(size_t size)
     b->next = NULL;
     b->size = size;
     b->used = 0;
+    POISON(b->data, size);
     return b;
+}
+
+static void block_free(struct block *b)
+{
+    UNPOISON(b->data, b->size);
+    free(b);
 }
 
 struct arena *arena_new(size_t cap_bytes)
@@ -38,7 +68,7 @@ struct arena *arena_new(size_t cap_bytes)
     struct arena *a = calloc(1, sizeof *a);
     CHECK(a != NULL);
     a->cap = cap_bytes;
-    a->head = block_new(FIRST_BLOCK);
+    a->head = a->first = block_new(FIRST_BLOCK);
     return a;
 }
 
@@ -54,12 +84,15 @@ static void run_cleanups(struct arena *a)
 void arena_reset(struct arena *a)
 {
     run_cleanups(a);
-    while (a->head->next != NULL) {
-        struct block *b = a->head;
-        a->head = b->next;
-        free(b);
+    for (struct block *b = a->head, *next; b != NULL; b = next) {
+        next = b->next;
+        if (b != a->first)
+            block_free(b);
     }
-    a->head->used = 0;
+    a->head = a->first;
+    a->first->next = NULL;
+    a->first->used = 0;
+    POISON(a->first->data, a->first->size);
     a->total = 0;
 }
 
@@ -68,7 +101,7 @@ void arena_free(struct arena *a)
     if (a == NULL)
         return;
     arena_reset(a);
-    free(a->head);
+    block_free(a->first);
     free(a);
 }
 
@@ -77,21 +110,39 @@ void arena_free_ptr(struct arena **a)
     arena_free(*a);
 }
 
-void *arena_alloc(struct arena *a, size_t n)
+static struct block *block_for(struct arena *a, size_t need)
+{
+    if (need >= LONELY) {
+        struct block *b = block_new(need);
+        b->next = a->head->next;
+        a->head->next = b;
+        return b;
+    }
+    size_t size = a->head->size * 2 > BLOCK_MAX ? BLOCK_MAX : a->head->size * 2;
+    struct block *b = block_new(size < LONELY ? LONELY : size);
+    b->next = a->head;
+    a->head = b;
+    return b;
+}
+
+void *arena_alloc_raw(struct arena *a, size_t n)
 {
     CHECK(n < SIZE_MAX / 4);
     size_t need = (n + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
-    if (a->head->size - a->head->used < need) {
-        size_t size = a->head->size * 2 > BLOCK_MAX ? BLOCK_MAX : a->head->size * 2;
-        struct block *b = block_new(size < need ? need : size);
-        b->next = a->head;
-        a->head = b;
-    }
-    void *p = a->head->data + a->head->used;
-    a->head->used += need;
     a->total += need;
-    memset(p, 0, n);
+    need += GAP;
+    struct block *b = a->head;
+    if (b->size - b->used < need)
+        b = block_for(a, need);
+    void *p = b->data + b->used;
+    b->used += need;
+    UNPOISON(p, n);
     return p;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+    return memset(arena_alloc_raw(a, n), 0, n);
 }
 
 void *arena_alloc_array(struct arena *a, size_t count, size_t size)
@@ -110,33 +161,43 @@ struct str arena_str(struct arena *a, struct str s)
 
 char *arena_cstr(struct arena *a, struct str s)
 {
-    char *p = arena_alloc(a, s.n + 1);
+    char *p = arena_alloc_raw(a, s.n + 1);
     if (s.n > 0)
         memcpy(p, s.p, s.n);
+    p[s.n] = '\0';
     return p;
 }
 
 struct str arena_fmt(struct arena *a, const char *fmt, ...)
 {
+    /* Most texts are short: format once, on the stack. */
+    char text[256];
     va_list ap, again;
     va_start(ap, fmt);
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    int n = vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     CHECK(n >= 0);
-    char *p = arena_alloc(a, (size_t)n + 1);
-    vsnprintf(p, (size_t)n + 1, fmt, again);
+    struct str out;
+    if ((size_t)n < sizeof text) {
+        out = arena_str(a, str_of(text, (size_t)n));
+    } else {
+        char *p = arena_alloc_raw(a, (size_t)n + 1);
+        vsnprintf(p, (size_t)n + 1, fmt, again);
+        out = str_of(p, (size_t)n);
+    }
     va_end(again);
-    return (struct str){p, (size_t)n};
+    return out;
 }
 
 struct str arena_concat(struct arena *a, struct str x, struct str y)
 {
-    char *p = arena_alloc(a, x.n + y.n + 1);
+    char *p = arena_alloc_raw(a, x.n + y.n + 1);
     if (x.n > 0)
         memcpy(p, x.p, x.n);
     if (y.n > 0)
         memcpy(p + x.n, y.p, y.n);
+    p[x.n + y.n] = '\0';
     return (struct str){p, x.n + y.n};
 }
 
@@ -154,6 +215,11 @@ bool arena_over(const struct arena *a)
     return a->total > a->cap;
 }
 
+bool arena_fits(const struct arena *a, size_t n)
+{
+    return a->total <= a->cap && n <= a->cap - a->total;
+}
+
 size_t arena_used(const struct arena *a)
 {
     return a->total;
@@ -168,10 +234,12 @@ struct err *arena_check(const struct arena *a)
 
 void *vec_grow(struct arena *a, void *v, size_t n, size_t *cap, size_t size)
 {
-    size_t bigger = *cap == 0 ? 8 : *cap * 2;
-    void *p = arena_alloc_array(a, bigger, size);
+    size_t bigger = *cap == 0 ? 8 : *cap * 2, bytes;
+    CHECK(!__builtin_mul_overflow(bigger, size, &bytes));
+    char *p = arena_alloc_raw(a, bytes);
     if (n > 0)
         memcpy(p, v, n * size);
+    memset(p + n * size, 0, bytes - n * size);
     *cap = bigger;
     return p;
 }

@@ -21,7 +21,10 @@ void arena_free_ptr(struct arena **a); /* for CLEANUP() */
 void arena_reset(struct arena *a); /* frees all but the first block */
 
 void *arena_alloc(struct arena *a, size_t n) __attribute__((returns_nonnull));
-void *arena_alloc_array(struct arena *a, size_t count, size_t size) __attribute__((returns_nonnull));
+void *arena_alloc_array(struct arena *a, size_t count, size_t size)
+    __attribute__((returns_nonnull));
+/* Not zeroed: for callers that fill all of it at once. */
+void *arena_alloc_raw(struct arena *a, size_t n) __attribute__((returns_nonnull));
 #define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))
 #define ARENA_ARRAY(a, count, type) ((type *)arena_alloc_array((a), (count), sizeof(type)))
 
@@ -34,6 +37,7 @@ struct str arena_concat(struct arena *a, struct str x, struct str y);
 void arena_on_free(struct arena *a, void (*fn)(void *), void *arg);
 
 bool arena_over(const struct arena *a);
+bool arena_fits(const struct arena *a, size_t n); /* n more bytes would not pass the cap */
 size_t arena_used(const struct arena *a);
 
 /* The error to return when arena_over(). */

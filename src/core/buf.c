@@ -17,24 +17,29 @@ void buf_reset(struct buf *b)
     b->over = false;
 }
 
+/* One byte more than the capacity is allocated: for vsnprintf's NUL, and so that even an empty
+ * reservation has an address. */
+static void grow(struct buf *b, size_t need)
+{
+    size_t cap = b->cap < 128 ? 256 : b->cap * 2;
+    if (cap < need)
+        cap = need;
+    if (cap > b->max)
+        cap = b->max;
+    char *p = realloc(b->p, cap + 1);
+    CHECK(p != NULL);
+    b->p = p;
+    b->cap = cap;
+}
+
 char *buf_reserve(struct buf *b, size_t n)
 {
     if (b->over || n > b->max - b->n) {
         b->over = true;
         return NULL;
     }
-    size_t need = b->n + n;
-    if (need > b->cap) {
-        size_t cap = b->cap < 128 ? 256 : b->cap * 2;
-        if (cap < need)
-            cap = need;
-        if (cap > b->max)
-            cap = b->max;
-        char *p = realloc(b->p, cap);
-        CHECK(p != NULL);
-        b->p = p;
-        b->cap = cap;
-    }
+    if (n > b->cap - b->n || b->p == NULL)
+        grow(b, b->n + n);
     return b->p + b->n;
 }
 
@@ -67,7 +72,10 @@ void buf_c(struct buf *b, const char *c)
 
 void buf_char(struct buf *b, char c)
 {
-    buf_add(b, &c, 1);
+    if (b->n < b->cap && !b->over)
+        b->p[b->n++] = c;
+    else
+        buf_add(b, &c, 1);
 }
 
 void buf_i64(struct buf *b, int64_t v)
@@ -86,15 +94,18 @@ void buf_i64(struct buf *b, int64_t v)
 
 void buf_vfmt(struct buf *b, const char *fmt, va_list ap)
 {
+    if (b->over)
+        return;
     va_list again;
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    /* Most often the room that is there will do. */
+    size_t room = b->p == NULL ? 0 : b->cap - b->n + 1;
+    int n = vsnprintf(room == 0 ? NULL : b->p + b->n, room, fmt, ap);
     CHECK(n >= 0);
-    char *to = b->max - b->n > (size_t)n ? buf_reserve(b, (size_t)n + 1) : NULL;
-    if (to == NULL) {
-        b->over = true;
-    } else {
-        vsnprintf(to, (size_t)n + 1, fmt, again);
+    if ((size_t)n < room) {
+        b->n += (size_t)n;
+    } else if (buf_reserve(b, (size_t)n) != NULL) {
+        vsnprintf(b->p + b->n, (size_t)n + 1, fmt, again);
         b->n += (size_t)n;
     }
     va_end(again);

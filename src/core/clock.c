@@ -58,8 +58,8 @@ static int64_t days_of_civil(int y, int m, int d)
 
 struct time_parts time_parts_of(int64_t ms)
 {
-    int64_t s = ms >= 0 ? ms / 1000 : (ms - 999) / 1000;
-    int64_t days = s >= 0 ? s / 86400 : (s - 86399) / 86400;
+    int64_t s = ms / 1000 - (ms % 1000 < 0);
+    int64_t days = s / 86400 - (s % 86400 < 0);
     int64_t rest = s - days * 86400;
     struct time_parts t = {
         .hour = (int)(rest / 3600), .minute = (int)(rest / 60 % 60), .second = (int)(rest % 60)};
@@ -156,13 +156,13 @@ static bool parse_tail(struct str rest, int64_t *add_ms)
         if (digits == 0)
             return false;
     }
-    if (str_is(rest, "Z") || rest.n == 0) {
+    if (str_is(rest, "Z")) {
         *add_ms = ms;
         return true;
     }
     int h, m;
     bool colon = rest.n == 6 && rest.p[3] == ':';
-    if ((rest.p[0] != '+' && rest.p[0] != '-') || (!colon && rest.n != 5) ||
+    if (rest.n == 0 || (rest.p[0] != '+' && rest.p[0] != '-') || (!colon && rest.n != 5) ||
         !number_at(rest, 1, 2, &h) || !number_at(rest, colon ? 4 : 3, 2, &m) || h > 23 || m > 59)
         return false;
     int64_t offset = (h * 60 + m) * 60000;
@@ -196,15 +196,23 @@ bool time_parse_iso8601(struct str s, int64_t *out_ms)
     return true;
 }
 
+/* 1 for the first name of the list; 0: none of them. */
+static int name_at(const char *p, const char (*names)[4], int n)
+{
+    for (int i = 0; i < n; i++)
+        if (memcmp(p, names[i], 3) == 0)
+            return i + 1;
+    return 0;
+}
+
 bool time_parse_http(struct str s, int64_t *out_ms)
 {
-    int y, d, h, mi, sec, mo = 0;
-    if (s.n != 29 || s.p[3] != ',' || !str_ends_c(s, " GMT") || s.p[19] != ':' || s.p[22] != ':')
+    int y, d, h, mi, sec, mo;
+    if (s.n != 29 || s.p[3] != ',' || s.p[4] != ' ' || s.p[7] != ' ' || s.p[11] != ' ' ||
+        s.p[16] != ' ' || s.p[19] != ':' || s.p[22] != ':' || !str_ends_c(s, " GMT"))
         return false;
-    for (int i = 0; i < 12; i++)
-        if (memcmp(s.p + 8, months[i], 3) == 0)
-            mo = i + 1;
-    return mo != 0 && number_at(s, 5, 2, &d) && number_at(s, 12, 4, &y) &&
+    mo = name_at(s.p + 8, months, 12);
+    return mo != 0 && name_at(s.p, weekdays, 7) != 0 && number_at(s, 5, 2, &d) && number_at(s, 12, 4, &y) &&
            number_at(s, 17, 2, &h) && number_at(s, 20, 2, &mi) && number_at(s, 23, 2, &sec) &&
            compose(y, mo, d, h, mi, sec, out_ms);
 }

@@ -29,8 +29,9 @@ struct time_parts {
 };
 struct time_parts time_parts_of(int64_t ms);
 
-/* Each accepts exactly its form; ISO 8601 with Z or an offset, with or without a fraction, or a
- * date alone. false: not of the form. */
+/* Each accepts exactly its form; ISO 8601 with Z or an offset (+hh:mm, +hhmm), with or without
+ * seconds and a fraction of them, 'T' or a blank between, or a date alone. A leap second (60) is
+ * the next minute's first. false: not of the form. */
 bool time_parse_iso8601(struct str s, int64_t *out_ms);
 bool time_parse_basic(struct str s, int64_t *out_ms);
 bool time_parse_http(struct str s, int64_t *out_ms); /* RFC 9110 IMF-fixdate */

@@ -23,8 +23,9 @@ static void hex_of(char *to, struct str bytes)
 
 struct str enc_hex(struct arena *a, struct str bytes)
 {
-    char *p = arena_alloc(a, bytes.n * 2 + 1);
+    char *p = arena_alloc_raw(a, bytes.n * 2 + 1);
     hex_of(p, bytes);
+    p[bytes.n * 2] = '\0';
     return (struct str){p, bytes.n * 2};
 }
 
@@ -41,13 +42,14 @@ bool dec_hex(struct arena *a, struct str text, struct str *out)
 {
     if (text.n % 2 != 0)
         return false;
-    char *p = arena_alloc(a, text.n / 2 + 1);
+    char *p = arena_alloc_raw(a, text.n / 2 + 1);
     for (size_t i = 0; i < text.n; i += 2) {
         int hi = hex_value(text.p[i]), lo = hex_value(text.p[i + 1]);
         if (hi < 0 || lo < 0)
             return false;
         p[i / 2] = (char)(hi << 4 | lo);
     }
+    p[text.n / 2] = '\0';
     *out = (struct str){p, text.n / 2};
     return true;
 }
@@ -58,32 +60,38 @@ static const char url64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 static size_t base64_of(char *to, struct str s, const char *alphabet, bool pad)
 {
     const unsigned char *p = (const unsigned char *)s.p;
-    size_t o = 0;
-    for (size_t i = 0; i < s.n; i += 3) {
-        size_t left = s.n - i;
-        uint32_t v = (uint32_t)p[i] << 16;
-        if (left > 1)
-            v |= (uint32_t)p[i + 1] << 8;
-        if (left > 2)
-            v |= p[i + 2];
+    size_t o = 0, i = 0;
+    for (; s.n - i >= 3; i += 3) {
+        uint32_t v = (uint32_t)p[i] << 16 | (uint32_t)p[i + 1] << 8 | p[i + 2];
         to[o++] = alphabet[v >> 18];
         to[o++] = alphabet[v >> 12 & 63];
-        if (left > 1)
-            to[o++] = alphabet[v >> 6 & 63];
-        else if (pad)
-            to[o++] = '=';
-        if (left > 2)
-            to[o++] = alphabet[v & 63];
-        else if (pad)
-            to[o++] = '=';
+        to[o++] = alphabet[v >> 6 & 63];
+        to[o++] = alphabet[v & 63];
     }
+    if (i == s.n)
+        return o;
+    bool two = s.n - i == 2;
+    uint32_t v = (uint32_t)p[i] << 16 | (two ? (uint32_t)p[i + 1] << 8 : 0);
+    to[o++] = alphabet[v >> 18];
+    to[o++] = alphabet[v >> 12 & 63];
+    if (two)
+        to[o++] = alphabet[v >> 6 & 63];
+    for (int n = two ? 1 : 2; pad && n > 0; n--)
+        to[o++] = '=';
     return o;
+}
+
+static struct str base64_in_arena(struct arena *a, struct str s, const char *alphabet, bool pad)
+{
+    char *p = arena_alloc_raw(a, (s.n + 2) / 3 * 4 + 1);
+    size_t n = base64_of(p, s, alphabet, pad);
+    p[n] = '\0';
+    return str_of(p, n);
 }
 
 struct str enc_base64(struct arena *a, struct str bytes)
 {
-    char *p = arena_alloc(a, (bytes.n + 2) / 3 * 4 + 1);
-    return (struct str){p, base64_of(p, bytes, std64, true)};
+    return base64_in_arena(a, bytes, std64, true);
 }
 
 void enc_base64_into(struct buf *b, struct str bytes)
@@ -95,70 +103,102 @@ void enc_base64_into(struct buf *b, struct str bytes)
 
 struct str enc_base64url(struct arena *a, struct str bytes)
 {
-    char *p = arena_alloc(a, (bytes.n + 2) / 3 * 4 + 1);
-    return (struct str){p, base64_of(p, bytes, url64, false)};
+    return base64_in_arena(a, bytes, url64, false);
 }
 
-static bool base64_decode(struct arena *a, struct str text, const char *alphabet, struct str *out)
+/* For each byte the value it has as a digit, plus one; 0: it is no digit. */
+#define LETTERS                                                                                    \
+    ['A'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, \
+    25, 26, ['a'] = 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45,    \
+    46, 47, 48, 49, 50, 51, 52, ['0'] = 53, 54, 55, 56, 57, 58, 59, 60, 61, 62
+static const unsigned char std64_digit[256] = {LETTERS, ['+'] = 63, ['/'] = 64};
+static const unsigned char url64_digit[256] = {LETTERS, ['-'] = 63, ['_'] = 64};
+
+/* `text` has no padding any more. */
+static bool base64_decode(struct arena *a, struct str text, const unsigned char *digit,
+                          struct str *out)
 {
-    signed char value[256];
-    memset(value, -1, sizeof value);
-    for (int i = 0; i < 64; i++)
-        value[(unsigned char)alphabet[i]] = (signed char)i;
+    const unsigned char *t = (const unsigned char *)text.p;
     if (text.n % 4 == 1)
         return false;
-    char *p = arena_alloc(a, text.n / 4 * 3 + 3);
-    uint32_t v = 0;
-    size_t o = 0;
-    int bits = 0;
-    for (size_t i = 0; i < text.n; i++) {
-        int d = value[(unsigned char)text.p[i]];
-        if (d < 0)
+    char *p = arena_alloc_raw(a, text.n / 4 * 3 + 3);
+    size_t o = 0, i = 0;
+    for (; text.n - i >= 4; i += 4) {
+        uint32_t x = digit[t[i]], y = digit[t[i + 1]], z = digit[t[i + 2]], w = digit[t[i + 3]];
+        if (x == 0 || y == 0 || z == 0 || w == 0)
             return false;
-        v = v << 6 | (uint32_t)d;
-        bits += 6;
-        if (bits >= 8) {
-            bits -= 8;
-            p[o++] = (char)(v >> bits & 0xff);
-        }
+        uint32_t v = (x - 1) << 18 | (y - 1) << 12 | (z - 1) << 6 | (w - 1);
+        p[o++] = (char)(v >> 16);
+        p[o++] = (char)(v >> 8);
+        p[o++] = (char)v;
     }
-    if ((v & ((1u << bits) - 1)) != 0) /* bits that no encoder leaves */
-        return false;
-    *out = (struct str){p, o};
+    if (i < text.n) {
+        bool three = text.n - i == 3;
+        uint32_t x = digit[t[i]], y = digit[t[i + 1]], z = three ? digit[t[i + 2]] : 1;
+        if (x == 0 || y == 0 || z == 0)
+            return false;
+        uint32_t v = (x - 1) << 18 | (y - 1) << 12 | (z - 1) << 6;
+        p[o++] = (char)(v >> 16);
+        if (three)
+            p[o++] = (char)(v >> 8);
+        if ((v & (three ? 0xff : 0xffff)) != 0) /* bits that no encoder leaves */
+            return false;
+    }
+    p[o] = '\0';
+    *out = str_of(p, o);
     return true;
+}
+
+static struct str without_padding(struct str text)
+{
+    for (int pad = 0; pad < 2 && text.n > 0 && text.p[text.n - 1] == '='; pad++)
+        text.n--;
+    return text;
 }
 
 bool dec_base64(struct arena *a, struct str text, struct str *out)
 {
-    if (text.n % 4 != 0)
-        return false;
-    for (int pad = 0; pad < 2 && text.n > 0 && text.p[text.n - 1] == '='; pad++)
-        text.n--;
-    return base64_decode(a, text, std64, out);
+    return text.n % 4 == 0 && base64_decode(a, without_padding(text), std64_digit, out);
 }
 
 bool dec_base64url(struct arena *a, struct str text, struct str *out)
 {
-    for (int pad = 0; pad < 2 && text.n > 0 && text.p[text.n - 1] == '='; pad++)
-        text.n--;
-    return base64_decode(a, text, url64, out);
+    struct str digits = without_padding(text);
+    if (digits.n < text.n && text.n % 4 != 0)
+        return false;
+    return base64_decode(a, digits, url64_digit, out);
 }
 
-static bool is_unreserved(char c)
+/* 1: unreserved (RFC 3986); 2: the slash. */
+static const unsigned char uri_class[256] = {
+    ['A'] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    ['a'] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    ['0'] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, ['-'] = 1, ['.'] = 1, ['_'] = 1, ['~'] = 1, ['/'] = 2,
+};
+
+/* The length of the run at the start of s that stays as it is. */
+static size_t uri_run(struct str s, bool keep_slash)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '.' || c == '_' || c == '~';
+    size_t i = 0;
+    for (; i < s.n; i++) {
+        unsigned class = uri_class[(unsigned char)s.p[i]];
+        if (class == 0 || (class == 2 && !keep_slash))
+            break;
+    }
+    return i;
 }
 
 void enc_uri_into(struct buf *b, struct str s, bool keep_slash)
 {
     static const char digits[] = "0123456789ABCDEF";
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        if (is_unreserved(c) || (keep_slash && c == '/')) {
-            buf_char(b, c);
-        } else {
-            char esc[3] = {'%', digits[(unsigned char)c >> 4], digits[(unsigned char)c & 15]};
+    while (s.n > 0) {
+        size_t run = uri_run(s, keep_slash);
+        buf_add(b, s.p, run);
+        s = str_skip(s, run);
+        if (s.n > 0) {
+            unsigned char c = (unsigned char)s.p[0];
+            s = str_skip(s, 1);
+            char esc[3] = {'%', digits[c >> 4], digits[c & 15]};
             buf_add(b, esc, 3);
         }
     }
@@ -166,7 +206,9 @@ void enc_uri_into(struct buf *b, struct str s, bool keep_slash)
 
 struct str enc_uri(struct arena *a, struct str s, bool keep_slash)
 {
-    struct buf b = BUF_INIT(s.n * 3 + 1);
+    if (uri_run(s, keep_slash) == s.n)
+        return arena_str(a, s);
+    struct buf b = BUF_INIT(s.n * 3);
     enc_uri_into(&b, s, keep_slash);
     struct str out = arena_str(a, buf_view(&b));
     buf_clear(&b);
@@ -179,7 +221,7 @@ bool dec_uri(struct arena *a, struct str s, bool plus_is_space, struct str *out)
         *out = s;
         return true;
     }
-    char *p = arena_alloc(a, s.n + 1);
+    char *p = arena_alloc_raw(a, s.n + 1);
     size_t o = 0;
     for (size_t i = 0; i < s.n; i++) {
         if (s.p[i] == '%') {
@@ -194,6 +236,7 @@ bool dec_uri(struct arena *a, struct str s, bool plus_is_space, struct str *out)
             p[o++] = plus_is_space && s.p[i] == '+' ? ' ' : s.p[i];
         }
     }
+    p[o] = '\0';
     *out = (struct str){p, o};
     return true;
 }

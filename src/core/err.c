@@ -40,10 +40,14 @@ static enum err_kind kind_of_status(int status)
         return ERR_DENIED;
     case 404:
         return ERR_NOT_FOUND;
+    case 408:
+        return ERR_TIMEOUT;
     case 409:
         return ERR_EXISTS;
     case 501:
         return ERR_UNSUPPORTED;
+    case 503:
+        return ERR_FULL;
     default:
         return status >= 500 ? ERR_INTERNAL : ERR_INVALID;
     }

@@ -11,6 +11,19 @@ void log_set_level(enum log_level least)
     atomic_store(&least_level, (int)least);
 }
 
+/* Control characters, those of Unicode's second block (U+0080 to U+009F, in UTF-8) included: they
+ * could forge lines or steer the operator's terminal. */
+static void clean(char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)p[i], next = i + 1 < n ? (unsigned char)p[i + 1] : 0;
+        if (c < 0x20 || c == 0x7f)
+            p[i] = '?';
+        else if (c == 0xc2 && next >= 0x80 && next <= 0x9f)
+            p[i] = p[i + 1] = '?';
+    }
+}
+
 void log_line(enum log_level level, const char *fmt, ...)
 {
     static const char *const names[] = {"debug", "info ", "warn ", "error"};
@@ -26,9 +39,7 @@ void log_line(enum log_level level, const char *fmt, ...)
     size_t len = n < 0 ? (size_t)head : (size_t)head + (size_t)n;
     if (len > sizeof line - 2)
         len = sizeof line - 2;
-    for (size_t i = (size_t)head; i < len; i++)
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-            line[i] = '?';
+    clean(line + head, len - (size_t)head);
     line[len++] = '\n';
     /* One write for each line: lines of several threads do not mix. A log that cannot be written
      * must not stop the service. */

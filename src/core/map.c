@@ -56,7 +56,7 @@ static struct map_slot *find(const struct map *m, struct str key, uint64_t hash)
     for (size_t i = hash & (m->cap - 1);; i = (i + 1) & (m->cap - 1)) {
         struct map_slot *s = &m->slots[i];
         if (s->key == NULL ||
-            (s->hash == hash && s->key_n == key.n && memcmp(s->key, key.p, key.n) == 0))
+            (s->hash == hash && str_eq(str_of(s->key, s->key_n), key)))
             return s;
     }
 }

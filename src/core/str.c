@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <strings.h>
 
 struct str str_c(const char *c)
 {
@@ -24,9 +23,20 @@ bool str_is(struct str a, const char *c)
     return str_eq(a, str_c(c));
 }
 
+static unsigned char lower(char c)
+{
+    return (unsigned char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+}
+
+/* Not strncasecmp: it stops at a NUL, and what follows would not count. */
 bool str_ieq(struct str a, struct str b)
 {
-    return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
+    if (a.n != b.n)
+        return false;
+    for (size_t i = 0; i < a.n; i++)
+        if (a.p[i] != b.p[i] && lower(a.p[i]) != lower(b.p[i]))
+            return false;
+    return true;
 }
 
 bool str_is_i(struct str a, const char *c)
@@ -175,13 +185,16 @@ bool str_eq_secret(struct str a, struct str b)
     return diff == 0;
 }
 
-/* The length of the well-formed sequence at p (Unicode 15, table 3-7), or 0. */
-static size_t utf8_sequence(const unsigned char *p, size_t n)
+/* Unicode 15, table 3-7. */
+size_t str_utf8_next(struct str s)
 {
+    const unsigned char *p = (const unsigned char *)s.p;
+    if (s.n == 0)
+        return 0;
     if (p[0] < 0x80)
         return 1;
     size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    if (p[0] < 0xc2 || p[0] > 0xf4 || n < len)
+    if (p[0] < 0xc2 || p[0] > 0xf4 || s.n < len)
         return 0;
     for (size_t i = 1; i < len; i++)
         if ((p[i] & 0xc0) != 0x80)
@@ -194,12 +207,20 @@ static size_t utf8_sequence(const unsigned char *p, size_t n)
 
 bool str_utf8_valid(struct str s)
 {
-    const unsigned char *p = (const unsigned char *)s.p;
-    for (size_t i = 0; i < s.n;) {
-        size_t len = utf8_sequence(p + i, s.n - i);
+    while (s.n > 0) {
+        /* Eight bytes of ASCII at once: most text is nothing else. */
+        uint64_t word;
+        if (s.n >= sizeof word) {
+            memcpy(&word, s.p, sizeof word);
+            if ((word & UINT64_C(0x8080808080808080)) == 0) {
+                s = str_skip(s, sizeof word);
+                continue;
+            }
+        }
+        size_t len = str_utf8_next(s);
         if (len == 0)
             return false;
-        i += len;
+        s = str_skip(s, len);
     }
     return true;
 }
@@ -212,6 +233,15 @@ size_t str_utf8_count(struct str s)
     return count;
 }
 
+/* The length of the character at s[i]; a byte that is not UTF-8 counts as one. */
+static size_t char_len(struct str s, size_t i)
+{
+    if ((unsigned char)s.p[i] < 0x80)
+        return 1;
+    size_t len = str_utf8_next(str_skip(s, i));
+    return len == 0 ? 1 : len;
+}
+
 bool str_wildcard(struct str pattern, struct str s)
 {
     size_t pi = 0, si = 0, star = SIZE_MAX, mark = 0;
@@ -219,12 +249,16 @@ bool str_wildcard(struct str pattern, struct str s)
         if (pi < pattern.n && pattern.p[pi] == '*') {
             star = pi++;
             mark = si;
-        } else if (pi < pattern.n && (pattern.p[pi] == '?' || pattern.p[pi] == s.p[si])) {
+        } else if (pi < pattern.n && pattern.p[pi] == '?') {
+            pi++;
+            si += char_len(s, si);
+        } else if (pi < pattern.n && pattern.p[pi] == s.p[si]) {
             pi++;
             si++;
         } else if (star != SIZE_MAX) {
             pi = star + 1;
-            si = ++mark;
+            mark += char_len(s, mark);
+            si = mark;
         } else {
             return false;
         }

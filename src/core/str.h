@@ -49,10 +49,14 @@ bool str_eq_secret(struct str a, struct str b);
 
 bool str_utf8_valid(struct str s);
 
+/* The length, 1 to 4, of the well-formed UTF-8 sequence that s begins with; 0: none. */
+size_t str_utf8_next(struct str s);
+
 /* Unicode code points in valid UTF-8: AWS's length limits count characters. */
 size_t str_utf8_count(struct str s);
 
-/* Shell-like match of '*' and '?', linear in time for each star. */
+/* Shell-like match of '*' (any text) and '?' (one character of UTF-8, as IAM has it), linear in
+ * time for each star. */
 bool str_wildcard(struct str pattern, struct str s);
 
 #endif

@@ -17,14 +17,15 @@ struct xml_attr {
 
 struct xml {
     struct str name; /* local name */
-    struct str text; /* the character data directly inside, joined; "" if none */
-    struct xml_attr *attrs;
+    struct str text; /* the character data directly inside, joined; "" if none, or if it is only
+                        white space between children */
+    struct xml_attr *attrs; /* without declarations of prefixes (xmlns:x="…") */
     size_t n_attrs;
     struct xml *first, *next; /* first child; next sibling */
     size_t n_children;
 };
 
-/* Errors: ERR_INVALID with line and column, ERR_LIMIT. *out is the root element. */
+/* UTF-8 only. Errors: ERR_INVALID with line and column, ERR_LIMIT. *out is the root element. */
 struct err *xml_parse(struct arena *a, struct str text, struct xml **out) MUST_CHECK;
 
 const struct xml *xml_child(const struct xml *x, const char *name); /* the first; NULL is fine */
@@ -41,7 +42,11 @@ void xw_head(struct xw *w); /* <?xml version="1.0" encoding="UTF-8"?> and a line
 void xw_open(struct xw *w, const char *name);
 void xw_open_ns(struct xw *w, const char *name, const char *xmlns); /* xmlns NULL: none */
 void xw_close(struct xw *w, const char *name);
-void xw_text(struct xw *w, struct str s);                    /* escaped */
+
+/* Escaped; what XML 1.0 cannot carry (control characters, invalid UTF-8) becomes U+FFFD. */
+void xw_text(struct xw *w, struct str s);
+
+/* STR_NONE gives an empty element: do not call to leave it out. */
 void xw_elem(struct xw *w, const char *name, struct str s);  /* <name>s</name> */
 void xw_elem_c(struct xw *w, const char *name, const char *c);
 void xw_elem_i64(struct xw *w, const char *name, int64_t v);

@@ -1,0 +1,504 @@
+/* The engine on disk: RocksDB's optimistic transactions.
+ *
+ * In C++ rather than over RocksDB's C interface, which has no untracked put, no typed status, no
+ * way to size the table of validation locks (56 MiB by default) and none to resume after a full
+ * disk. Written against 7.8 (Debian 12); the notes below name faults mended later, and how this
+ * file keeps clear of them.
+ *
+ * Isolation. A transaction takes its snapshot when it begins; tracked keys are validated at commit
+ * against it, under per-bucket locks ("parallel" validation; the serial kind would forbid group
+ * commit). Validation looks at memtables alone: when they no longer reach back to the snapshot,
+ * the commit answers ERR_CONFLICT too.
+ *
+ * Durability. Each commit waits for an fsync of the log, shared by the commits of its group.
+ *
+ * Recovery stops at the first broken record of the log (point-in-time). The mode that only
+ * tolerates a torn tail does not suit encrypted files: blocks that never reached the disk read as
+ * zeros in the clear, which that mode skips, but here as noise, which it takes for damage, and
+ * would refuse the store after a power cut. What was acknowledged was synced and so lies before
+ * any torn tail. */
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/options.h>
+#include <rocksdb/table.h>
+#include <rocksdb/utilities/optimistic_transaction_db.h>
+#include <rocksdb/utilities/transaction.h>
+#include <shared_mutex>
+#include <string>
+#include <sys/statvfs.h>
+
+#include "envcrypt.h"
+
+extern "C" {
+#define _Noreturn [[noreturn]]
+#include "engine.h"
+}
+
+using rocksdb::Iterator;
+using rocksdb::OptimisticTransactionDB;
+using rocksdb::PinnableSlice;
+using rocksdb::ReadOptions;
+using rocksdb::Slice;
+using rocksdb::Snapshot;
+using rocksdb::Status;
+using rocksdb::Transaction;
+
+namespace {
+
+/* Memory: at most MEMTABLES times MEMTABLE_BYTES, the same again kept for validation, the block
+ * cache, and some 20 KiB for each open file. */
+constexpr size_t MEMTABLE_BYTES = 4 * 1024 * 1024;
+constexpr int MEMTABLES = 3; /* one filled, two on their way to disk, before writers wait */
+constexpr size_t ARENA_BLOCK_BYTES = 128 * 1024;
+constexpr uint64_t TABLE_FILE_BYTES = 16 * 1024 * 1024;
+constexpr uint64_t LEVEL_BASE_BYTES = 64 * 1024 * 1024;
+constexpr uint64_t LOGS_BYTES = 32 * 1024 * 1024;
+constexpr uint64_t MANIFEST_BYTES = 16 * 1024 * 1024;
+constexpr int OPEN_FILES = 128;
+constexpr int BACKGROUND_JOBS = 2;
+constexpr size_t WRITE_BUFFER_BYTES = 64 * 1024;
+constexpr size_t COMPACTION_READ_BYTES = 128 * 1024;
+constexpr uint64_t SYNC_EVERY_BYTES = 1024 * 1024;
+constexpr int BLOOM_BITS = 10;
+constexpr uint32_t VALIDATION_LOCKS = 8192;
+
+/* RocksDB's own log holds options, paths and key ranges; none of it is written anywhere. */
+class NoLog : public rocksdb::Logger
+{
+  public:
+    NoLog() : Logger(rocksdb::InfoLogLevel::FATAL_LEVEL) {}
+    using Logger::Logv;
+    void Logv(const char *, va_list) override {}
+};
+
+/* Learns of failed writes before any caller does. */
+class Watch : public rocksdb::EventListener
+{
+  public:
+    std::atomic<bool> log_suspect{false};
+
+    void OnBackgroundError(rocksdb::BackgroundErrorReason reason, Status *) override
+    {
+        if (reason == rocksdb::BackgroundErrorReason::kWriteCallback ||
+            reason == rocksdb::BackgroundErrorReason::kMemTable)
+            log_suspect.store(true);
+    }
+};
+
+struct Rocks {
+    struct engine base; /* first: the C side knows a Rocks by it */
+    std::string dir;
+    uint64_t reserve_bytes = 0;
+    struct secret *store_key = nullptr;
+    unsigned char store_id[STORE_ID_SIZE];
+    std::unique_ptr<rocksdb::Env> env;
+    std::shared_ptr<Watch> watch = std::make_shared<Watch>();
+    std::unique_ptr<OptimisticTransactionDB> db;
+    std::shared_mutex mending; /* shared by commits, so that mending waits for none to be under way */
+
+    ~Rocks();
+};
+
+Slice slice(struct str s)
+{
+    return Slice(s.p, s.n);
+}
+
+struct str view(const Slice &s)
+{
+    return str_of(s.data(), s.size());
+}
+
+/* Statuses of RocksDB name files and offsets, never keys or values (allow_data_in_errors is off). */
+struct err *error_of(const Status &s, const char *what)
+{
+    if (s.ok())
+        return nullptr;
+    struct err *e;
+    if (s.IsBusy() || s.IsTryAgain())
+        e = err_new(ERR_CONFLICT, "Another request changed the same data; try again.");
+    else if (s.IsNoSpace() || s.subcode() == Status::kSpaceLimit)
+        e = err_new(ERR_FULL, "Ward has no room left on its disk; make room, then try again.");
+    else if (s.IsCorruption())
+        e = err_new(ERR_CORRUPT, "Stored data failed its integrity check.");
+    else
+        e = err_new(ERR_IO, "An internal step failed (the store could not be read or written).");
+    return err_detail(e, "%s: %s", what, s.ToString().c_str());
+}
+
+struct err *disk_full()
+{
+    return err_new(ERR_FULL, "Ward has no room left on its disk; make room, then try again.");
+}
+
+} // namespace
+
+/* -- transactions --------------------------------------------------------------------------------- */
+
+struct engine_txn {
+    Rocks *rocks;
+    std::unique_ptr<Transaction> writer; /* none: it only reads */
+    const Snapshot *snapshot = nullptr;
+    PinnableSlice found;
+    uint64_t writes = 0; /* a cursor that falls behind this looks for its place again */
+    uint64_t bytes = 0;
+
+    ReadOptions read_options() const
+    {
+        ReadOptions o;
+        o.snapshot = snapshot;
+        return o;
+    }
+    ~engine_txn()
+    {
+        found.Reset();
+        if (writer == nullptr && snapshot != nullptr)
+            rocks->db->ReleaseSnapshot(snapshot);
+    }
+};
+
+namespace {
+
+struct err *rocks_begin(struct engine *e, bool write, struct engine_txn **out)
+{
+    Rocks *r = reinterpret_cast<Rocks *>(e);
+    std::unique_ptr<engine_txn> t(new engine_txn);
+    t->rocks = r;
+    if (write) {
+        rocksdb::WriteOptions wo;
+        wo.sync = true;
+        rocksdb::OptimisticTransactionOptions to;
+        to.set_snapshot = true;
+        t->writer.reset(r->db->BeginTransaction(wo, to));
+        t->snapshot = t->writer->GetSnapshot();
+    } else {
+        t->snapshot = r->db->GetSnapshot();
+    }
+    *out = t.release();
+    return nullptr;
+}
+
+void rocks_abort(struct engine_txn *t)
+{
+    delete t;
+}
+
+struct err *rocks_get(struct engine_txn *t, struct str key, bool track, struct str *out)
+{
+    t->found.Reset();
+    ReadOptions o = t->read_options();
+    rocksdb::ColumnFamilyHandle *rows = t->rocks->db->DefaultColumnFamily();
+    Status s;
+    if (t->writer == nullptr)
+        s = t->rocks->db->Get(o, rows, slice(key), &t->found);
+    else if (track)
+        s = t->writer->GetForUpdate(o, rows, slice(key), &t->found);
+    else
+        s = t->writer->Get(o, rows, slice(key), &t->found);
+    if (!s.ok() && !s.IsNotFound())
+        return error_of(s, "get");
+    *out = s.ok() ? view(t->found) : STR_NONE;
+    return nullptr;
+}
+
+struct err *rocks_put(struct engine_txn *t, struct str key, struct str value, bool track)
+{
+    t->found.Reset();
+    t->writes++;
+    t->bytes += key.n + value.n;
+    Status s = track ? t->writer->Put(slice(key), slice(value))
+                     : t->writer->PutUntracked(slice(key), slice(value));
+    return error_of(s, "put");
+}
+
+struct err *rocks_del(struct engine_txn *t, struct str key)
+{
+    t->found.Reset();
+    t->writes++;
+    t->bytes += key.n;
+    return error_of(t->writer->Delete(slice(key)), "delete");
+}
+
+/* -- commit, and a full disk ------------------------------------------------------------------------ */
+
+/* A margin, since 7.8 has faults where the disk is full to the last byte (a failed write of the
+ * manifest could leave a store that does not open; mended in 9.5). */
+bool has_room(const Rocks *r, uint64_t bytes)
+{
+    struct statvfs v;
+    if (statvfs(r->dir.c_str(), &v) != 0)
+        return true; /* then the write itself says what is wrong */
+    return (uint64_t)v.f_bavail * v.f_frsize >= r->reserve_bytes + 2 * bytes;
+}
+
+/* After a failed write to the log its end is in doubt: a part of the failed group may be there, and
+ * what is written behind it would be lost to recovery (the kind of fault mended in 9.6). So no
+ * commit goes on before everything in memory is in tables and a new log has begun. Resume() begins
+ * one unless nothing is in memory; the row written here, past the log, sees to it that something
+ * is. */
+Status mend(Rocks *r)
+{
+    Status s = r->db->Resume();
+    rocksdb::WriteOptions past_the_log;
+    past_the_log.disableWAL = true;
+    if (s.ok())
+        s = r->db->Put(past_the_log, Slice("\0mended", 7), Slice());
+    if (s.ok())
+        s = r->db->Flush(rocksdb::FlushOptions());
+    return s;
+}
+
+struct err *mend_if_suspect(Rocks *r)
+{
+    if (!r->watch->log_suspect.load())
+        return nullptr;
+    std::unique_lock<std::shared_mutex> alone(r->mending, std::try_to_lock);
+    if (!alone.owns_lock())
+        return disk_full(); /* another thread is at it, or the last commits are failing */
+    if (!r->watch->log_suspect.load())
+        return nullptr;
+    Status s = mend(r);
+    if (!s.ok())
+        return error_of(s, "mend");
+    r->watch->log_suspect.store(false);
+    return nullptr;
+}
+
+struct err *rocks_commit(struct engine_txn *txn)
+{
+    std::unique_ptr<engine_txn> t(txn);
+    if (t->writes == 0)
+        return nullptr; /* what it read was true at its snapshot */
+    Rocks *r = t->rocks;
+    if (!has_room(r, t->bytes))
+        return disk_full();
+    TRY(mend_if_suspect(r));
+    std::shared_lock<std::shared_mutex> shared(r->mending);
+    if (r->watch->log_suspect.load())
+        return disk_full();
+    t->found.Reset();
+    return error_of(t->writer->Commit(), "commit");
+}
+
+} // namespace
+
+/* -- cursors --------------------------------------------------------------------------------------- */
+
+struct engine_cursor {
+    struct engine_txn *txn;
+    std::string lower, upper, last;
+    Slice lower_bound, upper_bound; /* RocksDB keeps pointers to these */
+    bool reverse, started = false;
+    uint64_t writes; /* of the transaction, when the iterator last moved */
+    std::unique_ptr<Iterator> it;
+};
+
+namespace {
+
+struct err *rocks_scan(struct engine_txn *t, struct str lower, struct str upper, bool reverse,
+                       struct engine_cursor **out)
+{
+    std::unique_ptr<engine_cursor> c(new engine_cursor);
+    c->txn = t;
+    c->reverse = reverse;
+    c->lower.assign(lower.p, lower.n);
+    ReadOptions o = t->read_options();
+    c->lower_bound = c->lower;
+    o.iterate_lower_bound = &c->lower_bound;
+    if (upper.n > 0) {
+        c->upper.assign(upper.p, upper.n);
+        c->upper_bound = c->upper;
+        o.iterate_upper_bound = &c->upper_bound;
+    }
+    c->it.reset(t->writer != nullptr ? t->writer->GetIterator(o) : t->rocks->db->NewIterator(o));
+    c->writes = t->writes;
+    *out = c.release();
+    return nullptr;
+}
+
+/* To the first key behind the cursor's place (or to its start). */
+void seek(struct engine_cursor *c)
+{
+    Iterator *it = c->it.get();
+    if (!c->started && !c->reverse) {
+        it->Seek(c->lower);
+    } else if (!c->started && !c->upper.empty()) {
+        it->SeekForPrev(c->upper);
+        if (it->Valid() && it->key() == Slice(c->upper))
+            it->Prev();
+    } else if (!c->started) {
+        it->SeekToLast();
+    } else if (!c->reverse) {
+        it->Seek(c->last);
+        if (it->Valid() && it->key() == Slice(c->last))
+            it->Next();
+    } else {
+        it->SeekForPrev(c->last);
+        if (it->Valid() && it->key() == Slice(c->last))
+            it->Prev();
+    }
+}
+
+/* RocksDB's bounds do not all hold for a transaction's own writes. */
+bool within(const struct engine_cursor *c)
+{
+    Slice key = c->it->key();
+    return c->reverse ? key.compare(c->lower) >= 0
+                      : c->upper.empty() || key.compare(c->upper) < 0;
+}
+
+struct err *rocks_next(struct engine_cursor *c, struct str *key, struct str *value)
+{
+    if (!c->started || c->writes != c->txn->writes)
+        seek(c);
+    else if (c->reverse)
+        c->it->Prev();
+    else
+        c->it->Next();
+    c->writes = c->txn->writes;
+    if (!c->it->Valid()) {
+        TRY(error_of(c->it->status(), "scan"));
+        *key = *value = STR_NONE;
+        c->writes = UINT64_MAX; /* a further call looks again, and stays behind the last key */
+        return nullptr;
+    }
+    if (!within(c)) {
+        *key = *value = STR_NONE;
+        c->writes = UINT64_MAX;
+        return nullptr;
+    }
+    c->started = true;
+    c->last.assign(c->it->key().data(), c->it->key().size());
+    *key = str_of(c->last.data(), c->last.size());
+    *value = view(c->it->value());
+    return nullptr;
+}
+
+void rocks_cursor_free(struct engine_cursor *c)
+{
+    delete c;
+}
+
+/* -- the engine -------------------------------------------------------------------------------------- */
+
+/* Deleted rows leave memory and log with the flush, and the tables with the compaction. */
+struct err *rocks_scrub(struct engine *e, struct str lower, struct str upper)
+{
+    Rocks *r = reinterpret_cast<Rocks *>(e);
+    TRY(error_of(r->db->Flush(rocksdb::FlushOptions()), "flush"));
+    rocksdb::CompactRangeOptions o;
+    o.exclusive_manual_compaction = false;
+    o.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+    Slice from = slice(lower), to = slice(upper);
+    return error_of(r->db->CompactRange(o, &from, &to), "compact");
+}
+
+void rocks_close(struct engine *e)
+{
+    delete reinterpret_cast<Rocks *>(e);
+}
+
+const struct engine_ops rocks_ops = {
+    rocks_begin, rocks_abort, rocks_commit, rocks_get,         rocks_put,   rocks_del,
+    rocks_scan,  rocks_next,  rocks_cursor_free, rocks_scrub, rocks_close,
+};
+
+rocksdb::BlockBasedTableOptions table_options(const struct rocks_options *o)
+{
+    rocksdb::BlockBasedTableOptions t;
+    rocksdb::LRUCacheOptions cache;
+    cache.capacity = o->cache_bytes;
+    cache.num_shard_bits = 2;
+    t.block_cache = rocksdb::NewLRUCache(cache);
+    t.cache_index_and_filter_blocks = true; /* so that the cache's bound holds for them too */
+    t.pin_l0_filter_and_index_blocks_in_cache = true;
+    t.filter_policy.reset(rocksdb::NewBloomFilterPolicy(BLOOM_BITS));
+    return t;
+}
+
+rocksdb::Options engine_options(const struct rocks_options *o, Rocks *r)
+{
+    rocksdb::Options p;
+    p.create_if_missing = true;
+    p.env = r->env.get();
+    p.info_log = std::make_shared<NoLog>();
+    p.listeners.push_back(r->watch);
+    p.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+    p.write_buffer_size = MEMTABLE_BYTES;
+    p.max_write_buffer_number = MEMTABLES;
+    p.max_write_buffer_size_to_maintain = MEMTABLES * (int64_t)MEMTABLE_BYTES;
+    p.arena_block_size = ARENA_BLOCK_BYTES;
+    p.max_total_wal_size = LOGS_BYTES;
+    p.max_manifest_file_size = MANIFEST_BYTES;
+    p.target_file_size_base = TABLE_FILE_BYTES;
+    p.max_bytes_for_level_base = LEVEL_BASE_BYTES;
+    p.max_open_files = OPEN_FILES;
+    p.max_background_jobs = BACKGROUND_JOBS;
+    p.writable_file_max_buffer_size = WRITE_BUFFER_BYTES;
+    p.compaction_readahead_size = COMPACTION_READ_BYTES;
+    p.bytes_per_sync = SYNC_EVERY_BYTES;
+    p.compression = rocksdb::kNoCompression; /* values are noise */
+    p.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table_options(o)));
+    /* No timer threads. */
+    p.stats_dump_period_sec = 0;
+    p.stats_persist_period_sec = 0;
+    /* New in 7.8, and changed again after it. */
+    p.level_compaction_dynamic_file_size = false;
+    /* Left at their defaults, since later versions mended faults of theirs: recycled logs,
+     * compressed logs, unordered and pipelined writes, asynchronous reads, range deletions,
+     * tracking of logs in the manifest, several column families. */
+    return p;
+}
+
+Rocks::~Rocks()
+{
+    if (db != nullptr) {
+        /* With all in tables the next start has no log to replay. A failure here loses nothing. */
+        db->Flush(rocksdb::FlushOptions()).PermitUncheckedError();
+        rocksdb::CancelAllBackgroundWork(db.get(), true);
+        db.reset();
+    }
+    secret_free(store_key);
+}
+
+struct err *open_db(const struct rocks_options *o, Rocks *r)
+{
+    r->env = rocksdb::NewCompositeEnv(encrypted_files(r->store_key, r->store_id));
+    rocksdb::Options p = engine_options(o, r);
+    rocksdb::OptimisticTransactionDBOptions validation;
+    validation.validate_policy = rocksdb::OccValidationPolicy::kValidateParallel;
+    validation.occ_lock_buckets = VALIDATION_LOCKS;
+    std::vector<rocksdb::ColumnFamilyDescriptor> families;
+    families.emplace_back(rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions(p));
+    std::vector<rocksdb::ColumnFamilyHandle *> handles;
+    OptimisticTransactionDB *db = nullptr;
+    Status s = OptimisticTransactionDB::Open(rocksdb::DBOptions(p), validation, r->dir, families,
+                                             &handles, &db);
+    if (!s.ok())
+        return error_of(s, "open");
+    r->db.reset(db);
+    for (rocksdb::ColumnFamilyHandle *h : handles)
+        r->db->DestroyColumnFamilyHandle(h);
+    return nullptr;
+}
+
+} // namespace
+
+extern "C" struct err *rocks_open(const struct rocks_options *o, struct engine **out)
+{
+    std::unique_ptr<Rocks> r(new Rocks);
+    r->base.ops = &rocks_ops;
+    r->dir = o->dir;
+    r->reserve_bytes = o->reserve_bytes;
+    memcpy(r->store_id, o->store_id, STORE_ID_SIZE);
+    TRY(secret_ref(o->store_key, &r->store_key));
+    TRY(open_db(o, r.get()));
+    *out = &r.release()->base;
+    return nullptr;
+}
