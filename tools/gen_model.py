@@ -340,7 +340,12 @@ class Generator:
         self.room = model["room"]
         self.shapes = dict(model["shapes"])
         self.header_name = header_name
-        self.order = sorted(self.shapes)
+        # Simple shapes that say nothing but their type share one row.
+        self.same = {n: "plain " + s["type"] for n, s in self.shapes.items()
+                     if list(s) == ["type"] and self.kind(s) in C_TYPES}
+        for name in sorted(set(self.same.values())):
+            self.shapes[name] = {"type": name.split()[1]}
+        self.order = sorted(n for n in self.shapes if n not in self.same)
         self.index = {n: i for i, n in enumerate(self.order)}
         self.strings = {}   # enum tuples -> C name
         self.patterns = {}  # pattern -> C name or None
@@ -442,7 +447,7 @@ class Generator:
         return entry[0] if entry else None
 
     def ref(self, name):
-        return f"&sh[{self.index[name]}]"
+        return f"&sh[{self.index[self.same.get(name, name)]}]"
 
     def struct_facts(self, name, shape, f, member_rows):
         members = shape.get("members", {})
@@ -466,7 +471,7 @@ class Generator:
     def shape_row(self, name, member_rows):
         shape = self.shapes[name]
         kind = self.kind(shape)
-        f = [f".name = {c_str(name)}, .kind = {kind}"]
+        f = [f".name = {c_str(name.removeprefix('plain '))}, .kind = {kind}"]
         if kind == "SH_STRUCT":
             self.struct_facts(name, shape, f, member_rows)
         elif kind == "SH_LIST":

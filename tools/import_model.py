@@ -36,7 +36,6 @@ SQS_MEMBERS = {
     "MessageAttributes": "MessageAttribute", "MessageSystemAttributes": "MessageSystemAttribute",
     "StringListValues": "StringListValue", "BinaryListValues": "BinaryListValue",
 }
-SQS_PLAIN = ("TagQueueRequest",)  # its Tags are sent as Tags.1.Key
 SQS_ELEMENTS = {
     "AWSAccountIdList": "AWSAccountId", "ActionNameList": "ActionName",
     "AttributeNameList": "AttributeName", "BatchResultErrorEntryList": "BatchResultErrorEntry",
@@ -73,6 +72,39 @@ SQS_ERRORS = {
     "KmsInvalidKeyUsage": ("KMS.InvalidKeyUsageException", 400),
     "RequestThrottled": ("RequestThrottled", 403),
     "ResourceNotFoundException": ("ResourceNotFoundException", 404),
+}
+
+# The names of the documents that S3 answers with, where the model has only its own shape's name.
+# Clients that check the root element need them.
+S3_ROOTS = {
+    "CompleteMultipartUploadOutput": "CompleteMultipartUploadResult",
+    "CreateMultipartUploadOutput": "InitiateMultipartUploadResult",
+    "CreateSessionOutput": "CreateSessionResult",
+    "DeleteObjectsOutput": "DeleteResult",
+    "GetBucketAccelerateConfigurationOutput": "AccelerateConfiguration",
+    "GetBucketAclOutput": "AccessControlPolicy",
+    "GetBucketCorsOutput": "CORSConfiguration",
+    "GetBucketLifecycleConfigurationOutput": "LifecycleConfiguration",
+    "GetBucketLifecycleOutput": "LifecycleConfiguration",
+    "GetBucketLoggingOutput": "BucketLoggingStatus",
+    "GetBucketRequestPaymentOutput": "RequestPaymentConfiguration",
+    "GetBucketTaggingOutput": "Tagging",
+    "GetBucketVersioningOutput": "VersioningConfiguration",
+    "GetBucketWebsiteOutput": "WebsiteConfiguration",
+    "GetObjectAclOutput": "AccessControlPolicy",
+    "GetObjectAttributesOutput": "GetObjectAttributesResponse",
+    "GetObjectTaggingOutput": "Tagging",
+    "ListBucketAnalyticsConfigurationsOutput": "ListBucketAnalyticsConfigurationResult",
+    "ListBucketInventoryConfigurationsOutput": "ListInventoryConfigurationsResult",
+    "ListBucketMetricsConfigurationsOutput": "ListMetricsConfigurationsResult",
+    "ListBucketsOutput": "ListAllMyBucketsResult",
+    "ListDirectoryBucketsOutput": "ListAllMyDirectoryBucketsResult",
+    "ListMultipartUploadsOutput": "ListMultipartUploadsResult",
+    "ListObjectVersionsOutput": "ListVersionsResult",
+    "ListObjectsOutput": "ListBucketResult",
+    "ListObjectsV2Output": "ListBucketResult",
+    "ListPartsOutput": "ListPartsResult",
+    "NotificationConfigurationDeprecated": "NotificationConfiguration",
 }
 
 
@@ -194,7 +226,7 @@ def add_sqs_query(out):
             op["output"]["resultWrapper"] = name + "Result"
     for name, shape in out["shapes"].items():
         for member_name, member in shape.get("members", {}).items():
-            if member_name in SQS_MEMBERS and name not in SQS_PLAIN:
+            if member_name in SQS_MEMBERS:
                 member["queryName"] = SQS_MEMBERS[member_name]
         if name in SQS_ELEMENTS:
             shape["member"]["locationName"] = SQS_ELEMENTS[name]
@@ -226,6 +258,9 @@ def import_service(model, room, chosen):
     out["shapes"] = {n: shape_facts(shapes[n]) for n in sorted(reach(shapes, roots))}
     if room == "sqs":
         add_sqs_query(out)
+    if room == "s3":
+        for name in sorted(set(S3_ROOTS) & set(out["shapes"])):
+            out["shapes"][name]["locationName"] = S3_ROOTS[name]
     return out
 
 

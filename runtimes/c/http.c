@@ -504,9 +504,13 @@ static struct err *exchange_on(struct http_client *c, struct conn *conn,
     int idle = q->idle_timeout_ms == 0 ? HTTP_IDLE_TIMEOUT_MS : q->idle_timeout_ms;
     struct reader rd = {.conn = conn, .limit = {q->deadline_ms, idle}, .q = q, .r = r};
     struct err *e = write_head(q, &line);
+    /* A small body travels with the head, in one segment and one TLS record. */
+    bool together = e == NULL && q->body.n <= HTTP_HEAD_MAX - line.n;
+    if (together)
+        buf_str(&line, q->body);
     if (e == NULL)
         e = conn_write(conn, buf_view(&line), rd.limit);
-    if (e == NULL && q->body.n > 0)
+    if (e == NULL && !together)
         e = conn_write(conn, q->body, rd.limit);
     if (e == NULL)
         e = read_response(&rd, &line);

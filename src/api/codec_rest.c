@@ -145,8 +145,7 @@ static struct err *add_header(struct wire_response *out, struct str name, struct
         ok = ((unsigned char)value.p[i] >= 0x20 && value.p[i] != 0x7f) || value.p[i] == '\t';
     if (!ok)
         return err_aws(400, "InvalidArgument",
-                       "A value of the answer cannot be sent in a header; it has control "
-                       "characters.");
+                       "A name or value of the answer cannot be sent as a header.");
     wire_header(out, name, value);
     return NULL;
 }

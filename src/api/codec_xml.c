@@ -122,6 +122,11 @@ static void attr_text(struct buf *b, struct str s)
         case '"':
             buf_c(b, "&quot;");
             break;
+        case '\t':
+        case '\n':
+        case '\r': /* bare, a reader makes blanks of them */
+            buf_fmt(b, "&#%d;", s.p[i]);
+            break;
         default:
             buf_char(b, s.p[i]);
         }

@@ -347,8 +347,9 @@ static struct err *check_row(const struct room *r, const struct op_row *row)
                         : row->effect == 0      ? "its effect (OP_READ or OP_WRITE)"
                         : row->audit == 0       ? "its audit class"
                         : row->needs == NULL    ? "its needs (or NO_NEEDS)"
-                        : row->record_in == NULL ? "record_in (\"\" records nothing)"
-                                                : NULL;
+                        : row->record_in == NULL && op->input != NULL && op->input->n_members > 0
+                            ? "record_in (\"\" records nothing)"
+                            : NULL;
     if (lacks == NULL)
         return NULL;
     return err_new(ERR_INTERNAL, "The row %s of the room %s lacks %s.", row->name, r->name, lacks);

@@ -369,7 +369,7 @@ static void encode_value(struct jw *w, const struct json_opts *o, const struct s
         encode_float(w, ((const struct opt_num *)p)->v);
         break;
     case SH_TIME:
-        encode_time(w, time, ((const struct opt_int *)p)->v);
+        encode_time(w, o->wire ? time : TIME_UNIX, ((const struct opt_int *)p)->v);
         break;
     case SH_LIST:
     case SH_MAP:

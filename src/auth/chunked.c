@@ -181,7 +181,7 @@ static struct err *parse_size(struct str hex, int64_t *out)
 
 static struct err *chunk_header(struct chunked *c, struct str line)
 {
-    int64_t size;
+    int64_t size = 0;
     struct str extension = line;
     TRY(parse_size(str_trim(str_cut(&extension, ';')), &size));
     if (size > 0 && c->was_small)

@@ -170,7 +170,7 @@ struct grants {
 struct grants policy_grants(const struct policy *p, const struct eval *e);
 
 /* -- the cache, for tests and metrics --------------------------------------------------------- */
-enum { POLICY_CACHE_ENTRIES = 1024, POLICY_CACHE_BYTES = 32 * 1024 * 1024 };
+enum { POLICY_CACHE_ENTRIES = 1024, POLICY_CACHE_BYTES = 24 * 1024 * 1024 };
 
 struct policy_cache_stats {
     size_t entries, bytes;

@@ -108,7 +108,7 @@ static struct err *parse_actions(struct parse *p, const struct jv *st, struct st
         return malformed("Policy statement must contain actions.");
     if (yes != NULL && no != NULL)
         return syntax(p, "Action", "Action and NotAction exclude each other.");
-    struct list l;
+    struct list l = {0};
     TRY(strings_of(p, yes != NULL ? yes : no, "Action", &l));
     if (l.n == 0)
         return malformed("Policy statement must contain actions.");
@@ -141,7 +141,7 @@ static struct err *parse_resources(struct parse *p, const struct jv *st, struct 
         return malformed("Policy statement must contain resources.");
     if (yes != NULL && no != NULL)
         return syntax(p, "Resource", "Resource and NotResource exclude each other.");
-    struct list l;
+    struct list l = {0};
     TRY(strings_of(p, yes != NULL ? yes : no, "Resource", &l));
     if (l.n == 0)
         return malformed("Policy statement must contain resources.");
@@ -308,7 +308,7 @@ static struct err *parse_condition(struct parse *p, const struct jv_member *m, s
 {
     if (m->key.n == 0 || m->key.n > KEY_MAX || str_find_char(m->key, ':') < 0)
         return malformed("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.");
-    struct list l;
+    struct list l = {0};
     TRY(list_of(p, &m->value, "Condition", &l));
     if (l.n == 0)
         return syntax(p, "Condition", "a list of values is empty.");

@@ -68,25 +68,68 @@ struct time_parts time_parts_of(int64_t ms)
     return t;
 }
 
-void time_iso8601(int64_t ms, char *out)
+/* `digits` decimal digits of v, which is not negative. By hand: printf would cost several times as
+ * much, and each response carries a date. */
+static char *put(char *p, int v, int digits)
+{
+    for (int i = digits - 1; i >= 0; i--, v /= 10)
+        p[i] = (char)('0' + v % 10);
+    return p + digits;
+}
+
+static char *put_char(char *p, char c)
+{
+    *p = c;
+    return p + 1;
+}
+
+static char *put_year(char *p, int year)
+{
+    if (year >= 0 && year <= 9999)
+        return put(p, year, 4);
+    return p + snprintf(p, 12, "%d", year);
+}
+
+/* A NUL for the colon leaves it out. */
+static char *put_time(char *p, const struct time_parts *t, char colon)
+{
+    p = put(p, t->hour, 2);
+    if (colon != '\0')
+        p = put_char(p, colon);
+    p = put(p, t->minute, 2);
+    if (colon != '\0')
+        p = put_char(p, colon);
+    return put(p, t->second, 2);
+}
+
+static char *put_iso8601(char *p, int64_t ms)
 {
     struct time_parts t = time_parts_of(ms);
-    snprintf(out, TIME_TEXT_MAX, "%04d-%02d-%02dT%02d:%02d:%02dZ", t.year, t.month, t.day, t.hour,
-             t.minute, t.second);
+    p = put_char(put_year(p, t.year), '-');
+    p = put_char(put(p, t.month, 2), '-');
+    p = put_char(put(p, t.day, 2), 'T');
+    return put_time(p, &t, ':');
+}
+
+void time_iso8601(int64_t ms, char *out)
+{
+    out = put_char(put_iso8601(out, ms), 'Z');
+    *out = '\0';
 }
 
 void time_iso8601_ms(int64_t ms, char *out)
 {
-    struct time_parts t = time_parts_of(ms);
-    snprintf(out, TIME_TEXT_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", t.year, t.month, t.day,
-             t.hour, t.minute, t.second, (int)((ms % 1000 + 1000) % 1000));
+    out = put_char(put_iso8601(out, ms), '.');
+    out = put_char(put(out, (int)((ms % 1000 + 1000) % 1000), 3), 'Z');
+    *out = '\0';
 }
 
 void time_basic(int64_t ms, char *out)
 {
     struct time_parts t = time_parts_of(ms);
-    snprintf(out, TIME_TEXT_MAX, "%04d%02d%02dT%02d%02d%02dZ", t.year, t.month, t.day, t.hour,
-             t.minute, t.second);
+    out = put(put(put_year(out, t.year), t.month, 2), t.day, 2);
+    out = put_char(put_time(put_char(out, 'T'), &t, '\0'), 'Z');
+    *out = '\0';
 }
 
 static const char weekdays[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
@@ -96,8 +139,13 @@ static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
 void time_http(int64_t ms, char *out)
 {
     struct time_parts t = time_parts_of(ms);
-    snprintf(out, TIME_TEXT_MAX, "%s, %02d %s %04d %02d:%02d:%02d GMT", weekdays[t.weekday], t.day,
-             months[t.month - 1], t.year, t.hour, t.minute, t.second);
+    memcpy(out, weekdays[t.weekday], 3);
+    memcpy(out + 3, ", ", 2);
+    out = put_char(put(out + 5, t.day, 2), ' ');
+    memcpy(out, months[t.month - 1], 3);
+    out = put_char(put_year(put_char(out + 3, ' '), t.year), ' ');
+    out = put_time(out, &t, ':');
+    memcpy(out, " GMT", 5);
 }
 
 struct str time_iso8601_str(struct arena *a, int64_t ms)
@@ -212,7 +260,7 @@ bool time_parse_http(struct str s, int64_t *out_ms)
         s.p[16] != ' ' || s.p[19] != ':' || s.p[22] != ':' || !str_ends_c(s, " GMT"))
         return false;
     mo = name_at(s.p + 8, months, 12);
-    return mo != 0 && name_at(s.p, weekdays, 7) != 0 && number_at(s, 5, 2, &d) && number_at(s, 12, 4, &y) &&
-           number_at(s, 17, 2, &h) && number_at(s, 20, 2, &mi) && number_at(s, 23, 2, &sec) &&
-           compose(y, mo, d, h, mi, sec, out_ms);
+    return mo != 0 && name_at(s.p, weekdays, 7) != 0 && number_at(s, 5, 2, &d) &&
+           number_at(s, 12, 4, &y) && number_at(s, 17, 2, &h) && number_at(s, 20, 2, &mi) &&
+           number_at(s, 23, 2, &sec) && compose(y, mo, d, h, mi, sec, out_ms);
 }

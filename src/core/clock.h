@@ -1,7 +1,7 @@
 /* clock.h: one clock, in milliseconds, replaceable in tests; and the spellings of time.
  *
  * All times in Ward are int64_t milliseconds since 1970-01-01T00:00:00Z unless the name says
- * otherwise. Thread rule: everything here is safe from any thread; clock_set_fake() is for tests. */
+ * otherwise. Thread rule: safe from any thread; clock_set_fake() is for tests. */
 #ifndef WARD_CORE_CLOCK_H
 #define WARD_CORE_CLOCK_H
 

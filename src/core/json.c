@@ -2,12 +2,19 @@
 
 #include <math.h>
 
+static struct err *too_deep(int max_depth)
+{
+    return err_new(ERR_LIMIT, "The JSON text nests deeper than %d levels.", max_depth);
+}
+
 static struct err *invalid(struct str text, int max_depth)
 {
     size_t at = 0;
     const char *what = json_fault(text, max_depth, &at);
     if (what == NULL)
         return err_new(ERR_INVALID, "The text is not valid JSON.");
+    if (what[0] == '\0')
+        return too_deep(max_depth);
     size_t line = 1, start = 0;
     for (size_t i = 0; i < at; i++) {
         if (text.p[i] == '\n') {
@@ -62,7 +69,7 @@ struct err *json_parse(struct arena *a, struct str text, int max_depth, struct j
     case JSON_DOM_OK:
         return arena_check(a);
     case JSON_DOM_DEEP:
-        return err_new(ERR_LIMIT, "The JSON text nests deeper than %d levels.", max_depth);
+        return too_deep(max_depth);
     case JSON_DOM_BIG:
         return err_new(ERR_LIMIT, "The JSON text is too large.");
     case JSON_DOM_MEMORY:

@@ -88,7 +88,7 @@ static const char *escape(struct scan *s)
 {
     int c = peek(s);
     if (c != 'u') {
-        if (c < 0 || strchr("\"\\/bfnrt", c) == NULL)
+        if (c <= 0 || strchr("\"\\/bfnrt", c) == NULL)
             return "an unknown escape in a string";
         s->at++;
         return NULL;
@@ -187,7 +187,6 @@ static const char *word(struct scan *s, struct str expected)
     return NULL;
 }
 
-/* The empty text means: this is deeper than the search goes. */
 static const char *value(struct scan *s)
 {
     blanks(s);
@@ -227,5 +226,5 @@ const char *json_fault(struct str text, int max_depth, size_t *out_at)
             what = "something follows the end of the value";
     }
     *out_at = s.at;
-    return what == NULL || what[0] == '\0' ? NULL : what;
+    return what;
 }

@@ -137,15 +137,27 @@ static void escape(struct buf *b, unsigned char c)
 
 static void quoted(struct buf *b, struct str s)
 {
+    size_t n = clean_run(s);
+    if (n == s.n) { /* nearly always */
+        char *to = buf_reserve(b, n + 2);
+        if (to == NULL)
+            return;
+        to[0] = '"';
+        if (n > 0)
+            memcpy(to + 1, s.p, n);
+        to[n + 1] = '"';
+        buf_advance(b, n + 2);
+        return;
+    }
     buf_char(b, '"');
-    for (;;) {
-        size_t n = clean_run(s);
+    while (s.n > 0) {
         buf_add(b, s.p, n);
         s = str_skip(s, n);
-        if (s.n == 0)
-            break;
-        escape(b, (unsigned char)s.p[0]);
-        s = str_skip(s, 1);
+        if (s.n > 0) {
+            escape(b, (unsigned char)s.p[0]);
+            s = str_skip(s, 1);
+            n = clean_run(s);
+        }
     }
     buf_char(b, '"');
 }

@@ -26,10 +26,11 @@ static void stop(struct reader *r, struct err *e)
     XML_StopParser(r->parser, XML_FALSE);
 }
 
+/* Without its prefix; a name that would be empty stays whole. */
 static struct str local_name(struct arena *a, const char *name)
 {
     const char *colon = strchr(name, ':');
-    return arena_str(a, str_c(colon == NULL ? name : colon + 1));
+    return arena_str(a, str_c(colon == NULL || colon[1] == '\0' ? name : colon + 1));
 }
 
 static bool read_attributes(struct reader *r, struct xml *x, const char **atts)

@@ -7,15 +7,21 @@
  * synced, renamed, folder synced: after blob_finish the blob survives power loss, and only then is
  * its id committed in the store. What was never committed is swept at start.
  *
- * Memory: one frame for a writer, one for a reader, whatever the size. Errors: ERR_FULL, ERR_IO,
- * ERR_CORRUPT. Thread rule: writers and readers belong to one thread at a time; they may move. */
+ * Memory: one frame for a writer, one for a reader, whatever the size. Errors: ERR_FULL (blobs leave
+ * BLOB_DISK_RESERVE_BYTES of the disk to the store), ERR_IO, ERR_CORRUPT; ERR_NOT_FOUND from
+ * blob_open when there is no such file (deleted meanwhile, or lost). Thread rule: writers and readers belong to one thread at a time; they may move. */
 #ifndef WARD_STORE_BLOB_H
 #define WARD_STORE_BLOB_H
 
 #include "../core/arena.h"
 #include "../crypto/secret.h"
 
-enum { BLOB_FRAME = 64 * 1024, BLOB_ID_SIZE = 32 };
+enum {
+    BLOB_FRAME = 64 * 1024,
+    BLOB_ID_SIZE = 32,
+    BLOB_CONTEXT_MAX = 4096,
+    BLOB_DISK_RESERVE_BYTES = 64 * 1024 * 1024,
+};
 
 struct blobs;
 struct blob_writer;

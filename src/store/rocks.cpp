@@ -21,6 +21,7 @@
 #include <memory>
 #include <mutex>
 #include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
@@ -54,7 +55,7 @@ namespace {
 /* Memory: at most MEMTABLES times MEMTABLE_BYTES, the same again kept for validation, the block
  * cache, and some 20 KiB for each open file. */
 constexpr size_t MEMTABLE_BYTES = 4 * 1024 * 1024;
-constexpr int MEMTABLES = 3; /* one filled, two on their way to disk, before writers wait */
+constexpr int MEMTABLES = 2; /* one filled, one on its way to disk */
 constexpr size_t ARENA_BLOCK_BYTES = 128 * 1024;
 constexpr uint64_t TABLE_FILE_BYTES = 16 * 1024 * 1024;
 constexpr uint64_t LEVEL_BASE_BYTES = 64 * 1024 * 1024;
@@ -254,16 +255,23 @@ Status mend(Rocks *r)
     return s;
 }
 
+struct err *mending()
+{
+    return err_new(ERR_FULL, "Ward is recovering from a failed write to its disk; try again.");
+}
+
 struct err *mend_if_suspect(Rocks *r)
 {
     if (!r->watch->log_suspect.load())
         return nullptr;
     std::unique_lock<std::shared_mutex> alone(r->mending, std::try_to_lock);
     if (!alone.owns_lock())
-        return disk_full(); /* another thread is at it, or the last commits are failing */
+        return mending(); /* another thread is at it, or the last commits are failing */
     if (!r->watch->log_suspect.load())
         return nullptr;
     Status s = mend(r);
+    if (s.IsBusy()) /* RocksDB is at it by itself */
+        return mending();
     if (!s.ok())
         return error_of(s, "mend");
     r->watch->log_suspect.store(false);
@@ -281,7 +289,7 @@ struct err *rocks_commit(struct engine_txn *txn)
     TRY(mend_if_suspect(r));
     std::shared_lock<std::shared_mutex> shared(r->mending);
     if (r->watch->log_suspect.load())
-        return disk_full();
+        return mending();
     t->found.Reset();
     return error_of(t->writer->Commit(), "commit");
 }
@@ -293,7 +301,7 @@ struct err *rocks_commit(struct engine_txn *txn)
 struct engine_cursor {
     struct engine_txn *txn;
     std::string lower, upper, last;
-    Slice lower_bound, upper_bound; /* RocksDB keeps pointers to these */
+    Slice bound; /* RocksDB keeps a pointer to it */
     bool reverse, started = false;
     uint64_t writes; /* of the transaction, when the iterator last moved */
     std::unique_ptr<Iterator> it;
@@ -309,13 +317,15 @@ struct err *rocks_scan(struct engine_txn *t, struct str lower, struct str upper,
     c->reverse = reverse;
     c->lower.assign(lower.p, lower.n);
     ReadOptions o = t->read_options();
-    c->lower_bound = c->lower;
-    o.iterate_lower_bound = &c->lower_bound;
-    if (upper.n > 0) {
-        c->upper.assign(upper.p, upper.n);
-        c->upper_bound = c->upper;
-        o.iterate_upper_bound = &c->upper_bound;
-    }
+    c->upper.assign(upper.p, upper.n);
+    /* RocksDB is told the far bound alone. It needs that one, so as not to walk over what was
+     * deleted behind it; told the near one too, a transaction's iterator that is set down on it
+     * (SeekForPrev) counts as ended. */
+    c->bound = reverse ? c->lower : c->upper;
+    if (reverse)
+        o.iterate_lower_bound = &c->bound;
+    else if (upper.n > 0)
+        o.iterate_upper_bound = &c->bound;
     c->it.reset(t->writer != nullptr ? t->writer->GetIterator(o) : t->rocks->db->NewIterator(o));
     c->writes = t->writes;
     *out = c.release();
@@ -439,6 +449,8 @@ rocksdb::Options engine_options(const struct rocks_options *o, Rocks *r)
     p.target_file_size_base = TABLE_FILE_BYTES;
     p.max_bytes_for_level_base = LEVEL_BASE_BYTES;
     p.max_open_files = OPEN_FILES;
+    p.max_file_opening_threads = 1; /* fifteen more would live for some 100 microseconds each */
+    p.skip_stats_update_on_db_open = true;
     p.max_background_jobs = BACKGROUND_JOBS;
     p.writable_file_max_buffer_size = WRITE_BUFFER_BYTES;
     p.compaction_readahead_size = COMPACTION_READ_BYTES;

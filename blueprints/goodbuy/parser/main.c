@@ -3,5 +3,7 @@
 int main(void)
 {
     static struct parser parser;
-    return lambda_run(parser_init, parser_handle, &parser);
+    int status = lambda_run(parser_init, parser_handle, &parser);
+    parser_clear(&parser);
+    return status;
 }

@@ -52,6 +52,12 @@ struct err *parser_init(void *parser)
     if (p->config_bucket.p == NULL)
         return err_aws(400, "InvalidConfiguration",
                        "CONFIG_BUCKET is not set: it names the bucket of the keyword configuration");
+    struct str age = env_str("CONFIG_MAX_AGE_SECONDS");
+    int64_t seconds = CONFIG_AGE_MAX_S;
+    if (age.p != NULL && !str_to_i64(age, 0, CONFIG_AGE_MAX_S, &seconds))
+        return err_aws(400, "InvalidConfiguration", "CONFIG_MAX_AGE_SECONDS is not from 0 to %d",
+                       CONFIG_AGE_MAX_S);
+    p->config_max_age_ms = seconds * 1000;
     return aws_new(&p->aws);
 }
 
@@ -77,7 +83,7 @@ static struct err *fetch_config(struct parser *p, struct buf *text, struct s3_go
 static struct err *refresh_config(struct parser *p)
 {
     int64_t now = clock_now_ms(), age = now - p->config_read_ms;
-    if (p->rules != NULL && age >= 0 && age < CONFIG_REREAD_MS)
+    if (p->rules != NULL && age >= 0 && age < p->config_max_age_ms)
         return NULL;
     CLEANUP(buf_clear) struct buf text = BUF_INIT(RULES_FILE_MAX);
     struct s3_got got;
@@ -111,10 +117,10 @@ struct run {
     size_t refused_count, refused_at;
 };
 
-/* A failure that the next message would meet as well. */
+/* A failure that the next message would meet as well: no answer at all, or SNS is in trouble. */
 static bool is_general(const struct err *e)
 {
-    return err_is(e, ERR_IO) || err_is(e, ERR_TIMEOUT) || err_is(e, ERR_CORRUPT);
+    return e->status == 0 || err_is(e, ERR_IO) || err_is(e, ERR_TIMEOUT);
 }
 
 static struct err *publish(struct run *run, struct str topic, size_t index)

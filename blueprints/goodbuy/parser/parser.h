@@ -25,20 +25,23 @@ enum {
     LOG_INFLATED_MAX = 256 * 1024 * 1024,
     MATCHES_MAX = 65536,
     EVENT_OBJECTS_MAX = 1000,
-    CONFIG_REREAD_MS = 60000,
+    CONFIG_AGE_MAX_S = 60,
     REPORT_MARGIN_MS = 1000, /* kept of the function's time for reporting */
 };
 
 struct parser {
     struct aws *aws;
     struct str config_bucket, config_key; /* views of the environment */
+    int64_t config_max_age_ms;
     struct rules *rules; /* NULL until the first event */
     char config_etag[AWS_ETAG_MAX];
     int64_t config_read_ms; /* wall clock: a frozen container's other clocks may stand still */
     struct recent recent;
 };
 
-/* Settings: CONFIG_BUCKET, CONFIG_KEY (default filter_config.json), and what aws.h names. */
+/* Settings: CONFIG_BUCKET, CONFIG_KEY (default filter_config.json), CONFIG_MAX_AGE_SECONDS (for how
+ * long the configuration is used without asking S3 whether it changed; 0 to CONFIG_AGE_MAX_S, which
+ * is the default), and what aws.h names. */
 struct err *parser_init(void *parser);
 void parser_clear(struct parser *p);
 

@@ -25,6 +25,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, *args):
         pass
@@ -60,7 +61,7 @@ def start(handler, owner, tls=None):
         context.load_cert_chain(*tls)
         server.socket = context.wrap_socket(server.socket, server_side=True,
                                             do_handshake_on_connect=False)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     return server
 
 
@@ -87,12 +88,19 @@ class RuntimeApi:
         assert got_id == request_id, (got_id, request_id)
         return kind, headers, body
 
+    def end(self):
+        """The next request for an event is refused: the function's process ends by itself."""
+        self.events.put(None)
+
 
 class RuntimeHandler(Handler):
     def do_GET(self):
         api = self.server.owner
         assert self.path == "/2018-06-01/runtime/invocation/next", self.path
-        request_id, raw, deadline, trace = api.events.get()
+        item = api.events.get()
+        if item is None:
+            return self.answer(500, b"{}")
+        request_id, raw, deadline, trace = item
         headers = {
             "Content-Type": "application/json",
             "Lambda-Runtime-Aws-Request-Id": request_id,

@@ -19,8 +19,10 @@ class Loop(unittest.TestCase):
 
     def tearDown(self):
         if self.process is not None:
-            self.process.kill()
-            self.process.communicate()
+            # It ends by itself, so that a build with sanitizers looks for leaks.
+            self.api.end()
+            _, err = self.process.communicate(timeout=60)
+            self.assertEqual(self.process.returncode, 1, err)
         self.api.server.shutdown()
         self.api.server.server_close()
 
@@ -93,8 +95,8 @@ class Loop(unittest.TestCase):
 
     def test_outside_lambda(self):
         self.run_probe(AWS_LAMBDA_RUNTIME_API="")
-        _, err = self.process.communicate(timeout=20)
-        self.assertEqual(self.process.returncode, 1)
+        self.assertEqual(self.process.wait(timeout=20), 1)
+        err = self.process.stderr.read()
         self.assertIn(b"AWS_LAMBDA_RUNTIME_API", err)
 
 

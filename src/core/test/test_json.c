@@ -126,6 +126,7 @@ static void faults_are_named_with_their_place(void **state)
     REFUSE("\"abc", "a string without an end at line 1, column 1");
     REFUSE("[\"a\nb\"]", "a control character in a string");
     REFUSE("[\"\\x\"]", "an unknown escape");
+    REFUSE("[\"\\\0\"]", "an unknown escape in a string at line 1, column 4");
     REFUSE("[\"\\u12g4\"]", "four hexadecimal digits");
     REFUSE("[\"\\ud800\"]", "half of a surrogate pair");
     REFUSE("[\"\\udc00\"]", "half of a surrogate pair");
@@ -159,6 +160,10 @@ static void depth_is_limited(void **state)
     assert_err(parse_nested(1, 0), ERR_LIMIT, "deeper than 0");
     struct jv *v;
     assert_ok(json_parse(arena, STR("1"), 0, &v));
+    char open[5000];
+    memset(open, '[', sizeof open);
+    assert_err(try_parse(str_of(open, sizeof open)), ERR_LIMIT, "deeper than 64");
+    assert_err(try_parse(str_of(open, 64)), ERR_INVALID, "the end comes too early");
 }
 
 static void memory_is_limited(void **state)

@@ -39,8 +39,8 @@ static struct err *measure(struct pool *pool, const struct ca *ca, int seconds, 
     struct http_server *s = NULL;
     TRY(http_server_start(&o, &s));
     char command[256];
-    snprintf(command, sizeof command, "wrk -t1 -c%d -d%ds --latency %s://127.0.0.1:%d/", connections,
-             seconds, ca != NULL ? "https" : "http", http_server_port(s));
+    snprintf(command, sizeof command, "wrk -t1 -c%d -d%ds --latency %s://127.0.0.1:%d/",
+             connections, seconds, ca != NULL ? "https" : "http", http_server_port(s));
     printf("%s\n", command);
     fflush(stdout);
     if (system(command) != 0)

@@ -1,4 +1,4 @@
-#include "iam_int.h"
+#include "room.h"
 
 /* The account's alias (one at most, unique in the installation) and its numbers. */
 
@@ -17,7 +17,7 @@ static struct err *account_put(struct call *c, const struct jv *row)
     return iam_row_put(c->txn, c->arena, "iam.account", c->account, STR_NONE, row);
 }
 
-IAM_OP_NO_OUT(CreateAccountAlias, CreateAccountAliasRequest)
+OP_HANDLER_NO_OUT(iam, CreateAccountAlias, CreateAccountAliasRequest)
 {
     if (str_find(in->AccountAlias, STR("--")) >= 0) /* the model's pattern says so, looking ahead */
         return err_aws(400, "ValidationError",
@@ -37,7 +37,7 @@ IAM_OP_NO_OUT(CreateAccountAlias, CreateAccountAliasRequest)
     return account_put(c, row);
 }
 
-IAM_OP(ListAccountAliases, ListAccountAliasesRequest, ListAccountAliasesResponse)
+OP_HANDLER(iam, ListAccountAliases, ListAccountAliasesRequest, ListAccountAliasesResponse)
 {
     struct jv *row = NULL;
     TRY(account_row(c, &row));
@@ -50,7 +50,7 @@ IAM_OP(ListAccountAliases, ListAccountAliasesRequest, ListAccountAliasesResponse
     return NULL;
 }
 
-IAM_OP_NO_OUT(DeleteAccountAlias, DeleteAccountAliasRequest)
+OP_HANDLER_NO_OUT(iam, DeleteAccountAlias, DeleteAccountAliasRequest)
 {
     struct jv *row = NULL;
     TRY(account_row(c, &row));
@@ -63,7 +63,7 @@ IAM_OP_NO_OUT(DeleteAccountAlias, DeleteAccountAliasRequest)
 }
 
 /* What AWS counts and Ward has; numbers of what Ward has not are truly zero. */
-IAM_OP(GetAccountSummary, GetAccountSummaryRequest, GetAccountSummaryResponse)
+OP_HANDLER_NO_IN(iam, GetAccountSummary, GetAccountSummaryResponse)
 {
     struct jv *row = NULL;
     TRY(account_row(c, &row));

@@ -1,4 +1,4 @@
-#include "iam_int.h"
+#include "room.h"
 
 /* Managed policies on users, roles and groups: a list of ARNs in the entity's row, and a count of
  * uses beside the policy. */
@@ -67,37 +67,38 @@ static struct err *attached_list(struct call *c, enum iam_kind kind, struct str 
     return NULL;
 }
 
-IAM_OP_NO_OUT(AttachUserPolicy, AttachUserPolicyRequest)
+OP_HANDLER_NO_OUT(iam, AttachUserPolicy, AttachUserPolicyRequest)
 {
     return attach(c, IAM_USER, in->UserName, in->PolicyArn);
 }
 
-IAM_OP_NO_OUT(AttachRolePolicy, AttachRolePolicyRequest)
+OP_HANDLER_NO_OUT(iam, AttachRolePolicy, AttachRolePolicyRequest)
 {
     return attach(c, IAM_ROLE, in->RoleName, in->PolicyArn);
 }
 
-IAM_OP_NO_OUT(AttachGroupPolicy, AttachGroupPolicyRequest)
+OP_HANDLER_NO_OUT(iam, AttachGroupPolicy, AttachGroupPolicyRequest)
 {
     return attach(c, IAM_GROUP, in->GroupName, in->PolicyArn);
 }
 
-IAM_OP_NO_OUT(DetachUserPolicy, DetachUserPolicyRequest)
+OP_HANDLER_NO_OUT(iam, DetachUserPolicy, DetachUserPolicyRequest)
 {
     return detach(c, IAM_USER, in->UserName, in->PolicyArn);
 }
 
-IAM_OP_NO_OUT(DetachRolePolicy, DetachRolePolicyRequest)
+OP_HANDLER_NO_OUT(iam, DetachRolePolicy, DetachRolePolicyRequest)
 {
     return detach(c, IAM_ROLE, in->RoleName, in->PolicyArn);
 }
 
-IAM_OP_NO_OUT(DetachGroupPolicy, DetachGroupPolicyRequest)
+OP_HANDLER_NO_OUT(iam, DetachGroupPolicy, DetachGroupPolicyRequest)
 {
     return detach(c, IAM_GROUP, in->GroupName, in->PolicyArn);
 }
 
-IAM_OP(ListAttachedUserPolicies, ListAttachedUserPoliciesRequest, ListAttachedUserPoliciesResponse)
+OP_HANDLER(iam, ListAttachedUserPolicies, ListAttachedUserPoliciesRequest,
+           ListAttachedUserPoliciesResponse)
 {
     TRY(attached_list(c, IAM_USER, in->UserName, in->PathPrefix, in->Marker, in->MaxItems,
                       &out->AttachedPolicies, &out->Marker));
@@ -105,7 +106,8 @@ IAM_OP(ListAttachedUserPolicies, ListAttachedUserPoliciesRequest, ListAttachedUs
     return NULL;
 }
 
-IAM_OP(ListAttachedRolePolicies, ListAttachedRolePoliciesRequest, ListAttachedRolePoliciesResponse)
+OP_HANDLER(iam, ListAttachedRolePolicies, ListAttachedRolePoliciesRequest,
+           ListAttachedRolePoliciesResponse)
 {
     TRY(attached_list(c, IAM_ROLE, in->RoleName, in->PathPrefix, in->Marker, in->MaxItems,
                       &out->AttachedPolicies, &out->Marker));
@@ -113,7 +115,7 @@ IAM_OP(ListAttachedRolePolicies, ListAttachedRolePoliciesRequest, ListAttachedRo
     return NULL;
 }
 
-IAM_OP(ListAttachedGroupPolicies, ListAttachedGroupPoliciesRequest,
+OP_HANDLER(iam, ListAttachedGroupPolicies, ListAttachedGroupPoliciesRequest,
        ListAttachedGroupPoliciesResponse)
 {
     TRY(attached_list(c, IAM_GROUP, in->GroupName, in->PathPrefix, in->Marker, in->MaxItems,
@@ -122,7 +124,7 @@ IAM_OP(ListAttachedGroupPolicies, ListAttachedGroupPoliciesRequest,
     return NULL;
 }
 
-/* -- the other way round --------------------------------------------------------------------------- */
+/* -- the other way round ----------------------------------------------------------------------- */
 
 struct using {
     struct call *c;
@@ -204,7 +206,7 @@ static struct err *using_page(struct using *u, struct str position, struct str *
     return NULL;
 }
 
-IAM_OP(ListEntitiesForPolicy, ListEntitiesForPolicyRequest, ListEntitiesForPolicyResponse)
+OP_HANDLER(iam, ListEntitiesForPolicy, ListEntitiesForPolicyRequest, ListEntitiesForPolicyResponse)
 {
     struct using u = {.c = c, .in = in};
     u.most = in->MaxItems.set ? (size_t)in->MaxItems.v : IAM_PAGE_DEFAULT;

@@ -1,4 +1,4 @@
-#include "iam_int.h"
+#include "room.h"
 
 /* Users, roles, groups, managed policies and instance profiles alike: a row with a name, a path, an
  * id and an ARN. */
@@ -49,7 +49,7 @@ const struct iam_kind_facts iam_kinds[] = {
                      .label = "instance profile"},
 };
 
-/* -- errors ---------------------------------------------------------------------------------------- */
+/* -- errors ------------------------------------------------------------------------------------ */
 
 struct err *iam_no_such(enum iam_kind kind, struct str name)
 {
@@ -83,7 +83,7 @@ struct err *iam_exists(enum iam_kind kind, struct str name)
     }
 }
 
-/* -- rows ------------------------------------------------------------------------------------------ */
+/* -- rows -------------------------------------------------------------------------------------- */
 
 struct str iam_arn(struct call *c, enum iam_kind kind, struct str path, struct str name)
 {

@@ -1,4 +1,4 @@
-#include "iam_int.h"
+#include "room.h"
 
 /* A user's row names its groups; a group's row counts its members, so that deleting a group and
  * adding to it cannot pass each other unseen. */
@@ -12,7 +12,7 @@ void iam_group_out(const struct jv *row, struct iam_Group *out)
     out->CreateDate = row_time(row, "created_ms");
 }
 
-IAM_OP(CreateGroup, CreateGroupRequest, CreateGroupResponse)
+OP_HANDLER(iam, CreateGroup, CreateGroupRequest, CreateGroupResponse)
 {
     struct jv *row = NULL;
     TRY(iam_entity_new(c, IAM_GROUP, in->GroupName, in->Path, NULL, &row));
@@ -27,7 +27,7 @@ static bool is_member(void *group, const struct jv *user)
     return jv_has_str(jv_get(user, "groups"), row_s(group, "name"));
 }
 
-IAM_OP(GetGroup, GetGroupRequest, GetGroupResponse)
+OP_HANDLER(iam, GetGroup, GetGroupRequest, GetGroupResponse)
 {
     struct jv *row = NULL;
     TRY(iam_entity(c, IAM_GROUP, in->GroupName, &row));
@@ -50,7 +50,7 @@ IAM_OP(GetGroup, GetGroupRequest, GetGroupResponse)
     return NULL;
 }
 
-IAM_OP(ListGroups, ListGroupsRequest, ListGroupsResponse)
+OP_HANDLER(iam, ListGroups, ListGroupsRequest, ListGroupsResponse)
 {
     struct iam_page p = {.c = c,
                          .kind = IAM_GROUP,
@@ -68,7 +68,7 @@ IAM_OP(ListGroups, ListGroupsRequest, ListGroupsResponse)
     return NULL;
 }
 
-IAM_OP(ListGroupsForUser, ListGroupsForUserRequest, ListGroupsForUserResponse)
+OP_HANDLER(iam, ListGroupsForUser, ListGroupsForUserRequest, ListGroupsForUserResponse)
 {
     struct jv *user = NULL;
     TRY(iam_entity(c, IAM_USER, in->UserName, &user));
@@ -87,7 +87,7 @@ IAM_OP(ListGroupsForUser, ListGroupsForUserRequest, ListGroupsForUserResponse)
     return NULL;
 }
 
-IAM_OP_NO_OUT(DeleteGroup, DeleteGroupRequest)
+OP_HANDLER_NO_OUT(iam, DeleteGroup, DeleteGroupRequest)
 {
     struct jv *row = NULL;
     TRY(iam_entity(c, IAM_GROUP, in->GroupName, &row));
@@ -98,7 +98,7 @@ IAM_OP_NO_OUT(DeleteGroup, DeleteGroupRequest)
     return iam_entity_del(c, IAM_GROUP, row);
 }
 
-/* -- members --------------------------------------------------------------------------------------- */
+/* -- members ----------------------------------------------------------------------------------- */
 
 static struct err *member_count(struct call *c, struct jv *group, int64_t by)
 {
@@ -106,7 +106,7 @@ static struct err *member_count(struct call *c, struct jv *group, int64_t by)
     return iam_entity_put(c, IAM_GROUP, group);
 }
 
-IAM_OP_NO_OUT(AddUserToGroup, AddUserToGroupRequest)
+OP_HANDLER_NO_OUT(iam, AddUserToGroup, AddUserToGroupRequest)
 {
     struct jv *group = NULL, *user = NULL;
     TRY(iam_entity(c, IAM_GROUP, in->GroupName, &group));
@@ -123,7 +123,7 @@ IAM_OP_NO_OUT(AddUserToGroup, AddUserToGroupRequest)
     return member_count(c, group, 1);
 }
 
-IAM_OP_NO_OUT(RemoveUserFromGroup, RemoveUserFromGroupRequest)
+OP_HANDLER_NO_OUT(iam, RemoveUserFromGroup, RemoveUserFromGroupRequest)
 {
     struct jv *group = NULL, *user = NULL;
     TRY(iam_entity(c, IAM_GROUP, in->GroupName, &group));
@@ -137,7 +137,7 @@ IAM_OP_NO_OUT(RemoveUserFromGroup, RemoveUserFromGroupRequest)
     return member_count(c, group, -1);
 }
 
-/* -- another name ---------------------------------------------------------------------------------- */
+/* -- another name ------------------------------------------------------------------------------ */
 
 struct renaming {
     struct call *c;
@@ -172,7 +172,7 @@ static struct err *members_follow(struct call *c, const struct jv *group, struct
     return NULL;
 }
 
-IAM_OP_NO_OUT(UpdateGroup, UpdateGroupRequest)
+OP_HANDLER_NO_OUT(iam, UpdateGroup, UpdateGroupRequest)
 {
     struct jv *row = NULL;
     TRY(iam_entity(c, IAM_GROUP, in->GroupName, &row));

@@ -7,7 +7,7 @@
 #ifndef WARD_SVC_IAM_H
 #define WARD_SVC_IAM_H
 
-#include "../../api/api.h"
+#include "api/api.h"
 
 enum {
     IAM_USERS_MAX = 5000,

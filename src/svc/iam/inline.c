@@ -1,4 +1,4 @@
-#include "iam_int.h"
+#include "room.h"
 
 /* Inline policies of users, roles and groups: {name: document} in the entity's row. */
 
@@ -69,58 +69,58 @@ static struct err *inline_list(struct call *c, enum iam_kind kind, struct str na
     return NULL;
 }
 
-IAM_OP_NO_OUT(PutUserPolicy, PutUserPolicyRequest)
+OP_HANDLER_NO_OUT(iam, PutUserPolicy, PutUserPolicyRequest)
 {
     return inline_put(c, IAM_USER, in->UserName, in->PolicyName, in->PolicyDocument);
 }
 
-IAM_OP_NO_OUT(PutRolePolicy, PutRolePolicyRequest)
+OP_HANDLER_NO_OUT(iam, PutRolePolicy, PutRolePolicyRequest)
 {
     return inline_put(c, IAM_ROLE, in->RoleName, in->PolicyName, in->PolicyDocument);
 }
 
-IAM_OP_NO_OUT(PutGroupPolicy, PutGroupPolicyRequest)
+OP_HANDLER_NO_OUT(iam, PutGroupPolicy, PutGroupPolicyRequest)
 {
     return inline_put(c, IAM_GROUP, in->GroupName, in->PolicyName, in->PolicyDocument);
 }
 
-IAM_OP(GetUserPolicy, GetUserPolicyRequest, GetUserPolicyResponse)
+OP_HANDLER(iam, GetUserPolicy, GetUserPolicyRequest, GetUserPolicyResponse)
 {
     out->UserName = in->UserName;
     out->PolicyName = in->PolicyName;
     return inline_get(c, IAM_USER, in->UserName, in->PolicyName, &out->PolicyDocument);
 }
 
-IAM_OP(GetRolePolicy, GetRolePolicyRequest, GetRolePolicyResponse)
+OP_HANDLER(iam, GetRolePolicy, GetRolePolicyRequest, GetRolePolicyResponse)
 {
     out->RoleName = in->RoleName;
     out->PolicyName = in->PolicyName;
     return inline_get(c, IAM_ROLE, in->RoleName, in->PolicyName, &out->PolicyDocument);
 }
 
-IAM_OP(GetGroupPolicy, GetGroupPolicyRequest, GetGroupPolicyResponse)
+OP_HANDLER(iam, GetGroupPolicy, GetGroupPolicyRequest, GetGroupPolicyResponse)
 {
     out->GroupName = in->GroupName;
     out->PolicyName = in->PolicyName;
     return inline_get(c, IAM_GROUP, in->GroupName, in->PolicyName, &out->PolicyDocument);
 }
 
-IAM_OP_NO_OUT(DeleteUserPolicy, DeleteUserPolicyRequest)
+OP_HANDLER_NO_OUT(iam, DeleteUserPolicy, DeleteUserPolicyRequest)
 {
     return inline_delete(c, IAM_USER, in->UserName, in->PolicyName);
 }
 
-IAM_OP_NO_OUT(DeleteRolePolicy, DeleteRolePolicyRequest)
+OP_HANDLER_NO_OUT(iam, DeleteRolePolicy, DeleteRolePolicyRequest)
 {
     return inline_delete(c, IAM_ROLE, in->RoleName, in->PolicyName);
 }
 
-IAM_OP_NO_OUT(DeleteGroupPolicy, DeleteGroupPolicyRequest)
+OP_HANDLER_NO_OUT(iam, DeleteGroupPolicy, DeleteGroupPolicyRequest)
 {
     return inline_delete(c, IAM_GROUP, in->GroupName, in->PolicyName);
 }
 
-IAM_OP(ListUserPolicies, ListUserPoliciesRequest, ListUserPoliciesResponse)
+OP_HANDLER(iam, ListUserPolicies, ListUserPoliciesRequest, ListUserPoliciesResponse)
 {
     TRY(inline_list(c, IAM_USER, in->UserName, in->Marker, in->MaxItems, &out->PolicyNames,
                     &out->Marker));
@@ -128,7 +128,7 @@ IAM_OP(ListUserPolicies, ListUserPoliciesRequest, ListUserPoliciesResponse)
     return NULL;
 }
 
-IAM_OP(ListRolePolicies, ListRolePoliciesRequest, ListRolePoliciesResponse)
+OP_HANDLER(iam, ListRolePolicies, ListRolePoliciesRequest, ListRolePoliciesResponse)
 {
     TRY(inline_list(c, IAM_ROLE, in->RoleName, in->Marker, in->MaxItems, &out->PolicyNames,
                     &out->Marker));
@@ -136,7 +136,7 @@ IAM_OP(ListRolePolicies, ListRolePoliciesRequest, ListRolePoliciesResponse)
     return NULL;
 }
 
-IAM_OP(ListGroupPolicies, ListGroupPoliciesRequest, ListGroupPoliciesResponse)
+OP_HANDLER(iam, ListGroupPolicies, ListGroupPoliciesRequest, ListGroupPoliciesResponse)
 {
     TRY(inline_list(c, IAM_GROUP, in->GroupName, in->Marker, in->MaxItems, &out->PolicyNames,
                     &out->Marker));

@@ -1,9 +1,9 @@
-#include "iam_int.h"
+#include "room.h"
 
 /* Access keys: a row by key id with the secret, and the ids in the user's row. The secret leaves
  * once, in CreateAccessKey's answer; the record hides it (the model marks it sensitive). */
 
-IAM_OP(CreateAccessKey, CreateAccessKeyRequest, CreateAccessKeyResponse)
+OP_HANDLER(iam, CreateAccessKey, CreateAccessKeyRequest, CreateAccessKeyResponse)
 {
     struct str name;
     struct jv *user = NULL;
@@ -40,7 +40,7 @@ IAM_OP(CreateAccessKey, CreateAccessKeyRequest, CreateAccessKeyResponse)
     return NULL;
 }
 
-IAM_OP(ListAccessKeys, ListAccessKeysRequest, ListAccessKeysResponse)
+OP_HANDLER(iam, ListAccessKeys, ListAccessKeysRequest, ListAccessKeysResponse)
 {
     struct str name;
     struct jv *user = NULL;
@@ -84,7 +84,7 @@ static struct err *user_key(struct call *c, struct str given, struct str id, str
     return NULL;
 }
 
-IAM_OP_NO_OUT(UpdateAccessKey, UpdateAccessKeyRequest)
+OP_HANDLER_NO_OUT(iam, UpdateAccessKey, UpdateAccessKeyRequest)
 {
     struct jv *user, *key;
     TRY(user_key(c, in->UserName, in->AccessKeyId, &user, &key));
@@ -92,7 +92,7 @@ IAM_OP_NO_OUT(UpdateAccessKey, UpdateAccessKeyRequest)
     return iam_row_put(c->txn, c->arena, "iam.key", c->account, in->AccessKeyId, key);
 }
 
-IAM_OP_NO_OUT(DeleteAccessKey, DeleteAccessKeyRequest)
+OP_HANDLER_NO_OUT(iam, DeleteAccessKey, DeleteAccessKeyRequest)
 {
     struct jv *user, *key;
     TRY(user_key(c, in->UserName, in->AccessKeyId, &user, &key));

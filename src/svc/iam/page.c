@@ -1,4 +1,4 @@
-#include "iam_int.h"
+#include "room.h"
 
 static size_t page_size(struct opt_int max_items)
 {

@@ -1,6 +1,6 @@
-#include "iam_int.h"
+#include "room.h"
 
-#include "../../core/enc.h"
+#include "core/enc.h"
 
 void row_set(struct call *c, struct jv *row, const char *key, struct str v)
 {
@@ -56,8 +56,8 @@ bool jv_drop_str(struct jv *arr, struct str s)
 {
     for (size_t i = 0; i < jv_len(arr); i++)
         if (str_eq(jv_s(jv_at(arr, i)), s)) {
-            memmove(&arr->arr.v[i], &arr->arr.v[i + 1], (arr->arr.n - i - 1) * sizeof arr->arr.v[0]);
             arr->arr.n--;
+            memmove(&arr->arr.v[i], &arr->arr.v[i + 1], (arr->arr.n - i) * sizeof arr->arr.v[0]);
             return true;
         }
     return false;
@@ -67,8 +67,8 @@ bool jv_drop_key(struct jv *obj, struct str key)
 {
     for (size_t i = 0; i < jv_len(obj); i++)
         if (str_eq(obj->obj.v[i].key, key)) {
-            memmove(&obj->obj.v[i], &obj->obj.v[i + 1], (obj->obj.n - i - 1) * sizeof obj->obj.v[0]);
             obj->obj.n--;
+            memmove(&obj->obj.v[i], &obj->obj.v[i + 1], (obj->obj.n - i) * sizeof obj->obj.v[0]);
             return true;
         }
     return false;
@@ -96,7 +96,7 @@ int64_t iam_doc_chars(struct str document)
     return n;
 }
 
-/* -- tags ------------------------------------------------------------------------------------------ */
+/* -- tags -------------------------------------------------------------------------------------- */
 
 /* Keys are unique without regard to case: a new spelling replaces the old one. */
 static void tag_set(struct call *c, struct jv *tags, struct str key, struct str value)

@@ -1,7 +1,7 @@
-#include "iam_int.h"
+#include "room.h"
 
-#include "../../auth/managed_policies.h"
-#include "../../core/clock.h"
+#include "auth/managed_policies.h"
+#include "core/clock.h"
 
 /* Managed policies: the account's own, with versions, and those of AWS that Ward knows. */
 
@@ -25,7 +25,7 @@ struct err *iam_check_attachable(struct call *c, struct str arn)
     return NULL;
 }
 
-/* -- how often a policy is used -------------------------------------------------------------------- */
+/* -- how often a policy is used ---------------------------------------------------------------- */
 
 static struct err *uses_get(struct call *c, struct str arn, const char *what, int64_t *out)
 {
@@ -46,7 +46,7 @@ struct err *iam_uses_add(struct call *c, struct str arn, const char *what, int64
     return iam_row_put(c->txn, c->arena, "iam.uses", c->account, arn, row);
 }
 
-/* -- as AWS shows it ------------------------------------------------------------------------------- */
+/* -- as AWS shows it --------------------------------------------------------------------------- */
 
 static struct err *uses_out(struct call *c, struct iam_Policy *out)
 {
@@ -102,7 +102,7 @@ struct err *iam_own_policy(struct call *c, struct str arn, struct jv **out)
     return iam_entity(c, IAM_POLICY, arn, out);
 }
 
-/* -- policies -------------------------------------------------------------------------------------- */
+/* -- policies ---------------------------------------------------------------------------------- */
 
 struct err *iam_check_managed_document(struct str document)
 {
@@ -127,7 +127,7 @@ void iam_version_put(struct call *c, struct jv *row, struct str id, struct str d
     row_set_i(c, row, "updated_ms", iam_now(c));
 }
 
-IAM_OP(CreatePolicy, CreatePolicyRequest, CreatePolicyResponse)
+OP_HANDLER(iam, CreatePolicy, CreatePolicyRequest, CreatePolicyResponse)
 {
     struct jv *row = NULL;
     TRY(iam_check_managed_document(in->PolicyDocument));
@@ -140,7 +140,7 @@ IAM_OP(CreatePolicy, CreatePolicyRequest, CreatePolicyResponse)
     return policy_out(c, row, true, out->Policy);
 }
 
-IAM_OP(GetPolicy, GetPolicyRequest, GetPolicyResponse)
+OP_HANDLER(iam, GetPolicy, GetPolicyRequest, GetPolicyResponse)
 {
     const struct managed_policy *aws = managed_policy_find(in->PolicyArn);
     out->Policy = ARENA_NEW(c->arena, struct iam_Policy);
@@ -151,7 +151,7 @@ IAM_OP(GetPolicy, GetPolicyRequest, GetPolicyResponse)
     return policy_out(c, row, true, out->Policy);
 }
 
-IAM_OP_NO_OUT(DeletePolicy, DeletePolicyRequest)
+OP_HANDLER_NO_OUT(iam, DeletePolicy, DeletePolicyRequest)
 {
     struct jv *row = NULL;
     int64_t attached = 0, bounds = 0;
@@ -169,7 +169,7 @@ IAM_OP_NO_OUT(DeletePolicy, DeletePolicyRequest)
     return iam_entity_del(c, IAM_POLICY, row);
 }
 
-/* -- lists ----------------------------------------------------------------------------------------- */
+/* -- lists ------------------------------------------------------------------------------------- */
 
 /* AWS's policies come first; a position is "a" and an index among them, or "c" and a key. */
 struct listing {
@@ -253,7 +253,7 @@ static struct err *list_all(struct listing *l, struct str position, struct str *
     return l->failed;
 }
 
-IAM_OP(ListPolicies, ListPoliciesRequest, ListPoliciesResponse)
+OP_HANDLER(iam, ListPolicies, ListPoliciesRequest, ListPoliciesResponse)
 {
     struct listing l = {.c = c, .in = in};
     l.most = in->MaxItems.set ? (size_t)in->MaxItems.v : IAM_PAGE_DEFAULT;

@@ -1,4 +1,4 @@
-#include "iam_int.h"
+#include "room.h"
 
 /* Instance profiles hold at most one role; a role's row counts the profiles it is in. */
 
@@ -23,7 +23,7 @@ static struct err *profile_out(struct call *c, const struct jv *row, bool full,
     return NULL;
 }
 
-IAM_OP(CreateInstanceProfile, CreateInstanceProfileRequest, CreateInstanceProfileResponse)
+OP_HANDLER(iam, CreateInstanceProfile, CreateInstanceProfileRequest, CreateInstanceProfileResponse)
 {
     struct jv *row = NULL;
     TRY(iam_entity_new(c, IAM_PROFILE, in->InstanceProfileName, in->Path, &in->Tags, &row));
@@ -32,7 +32,7 @@ IAM_OP(CreateInstanceProfile, CreateInstanceProfileRequest, CreateInstanceProfil
     return profile_out(c, row, true, out->InstanceProfile);
 }
 
-IAM_OP(GetInstanceProfile, GetInstanceProfileRequest, GetInstanceProfileResponse)
+OP_HANDLER(iam, GetInstanceProfile, GetInstanceProfileRequest, GetInstanceProfileResponse)
 {
     struct jv *row = NULL;
     TRY(iam_entity(c, IAM_PROFILE, in->InstanceProfileName, &row));
@@ -40,7 +40,7 @@ IAM_OP(GetInstanceProfile, GetInstanceProfileRequest, GetInstanceProfileResponse
     return profile_out(c, row, true, out->InstanceProfile);
 }
 
-IAM_OP_NO_OUT(DeleteInstanceProfile, DeleteInstanceProfileRequest)
+OP_HANDLER_NO_OUT(iam, DeleteInstanceProfile, DeleteInstanceProfileRequest)
 {
     struct jv *row = NULL;
     TRY(iam_entity(c, IAM_PROFILE, in->InstanceProfileName, &row));
@@ -61,7 +61,7 @@ static struct err *page_out(struct iam_page *p, struct iam_instanceProfileListTy
     return NULL;
 }
 
-IAM_OP(ListInstanceProfiles, ListInstanceProfilesRequest, ListInstanceProfilesResponse)
+OP_HANDLER(iam, ListInstanceProfiles, ListInstanceProfilesRequest, ListInstanceProfilesResponse)
 {
     struct iam_page p = {.c = c,
                          .kind = IAM_PROFILE,
@@ -79,7 +79,7 @@ static bool has_role(void *role, const struct jv *profile)
     return jv_has_str(jv_get(profile, "roles"), row_s(role, "name"));
 }
 
-IAM_OP(ListInstanceProfilesForRole, ListInstanceProfilesForRoleRequest,
+OP_HANDLER(iam, ListInstanceProfilesForRole, ListInstanceProfilesForRoleRequest,
        ListInstanceProfilesForRoleResponse)
 {
     struct jv *role = NULL;
@@ -102,7 +102,7 @@ static struct err *profile_count(struct call *c, struct jv *role, int64_t by)
     return iam_entity_put(c, IAM_ROLE, role);
 }
 
-IAM_OP_NO_OUT(AddRoleToInstanceProfile, AddRoleToInstanceProfileRequest)
+OP_HANDLER_NO_OUT(iam, AddRoleToInstanceProfile, AddRoleToInstanceProfileRequest)
 {
     struct jv *profile = NULL, *role = NULL;
     TRY(iam_entity(c, IAM_PROFILE, in->InstanceProfileName, &profile));
@@ -117,7 +117,7 @@ IAM_OP_NO_OUT(AddRoleToInstanceProfile, AddRoleToInstanceProfileRequest)
     return iam_entity_put(c, IAM_PROFILE, profile);
 }
 
-IAM_OP_NO_OUT(RemoveRoleFromInstanceProfile, RemoveRoleFromInstanceProfileRequest)
+OP_HANDLER_NO_OUT(iam, RemoveRoleFromInstanceProfile, RemoveRoleFromInstanceProfileRequest)
 {
     struct jv *profile = NULL, *role = NULL;
     TRY(iam_entity(c, IAM_PROFILE, in->InstanceProfileName, &profile));

@@ -1,4 +1,4 @@
-#include "iam_int.h"
+#include "room.h"
 
 void iam_role_out(struct call *c, const struct jv *row, bool full, struct iam_Role *out)
 {
@@ -25,7 +25,7 @@ static struct err *check_trust(struct str document)
     return NULL;
 }
 
-IAM_OP(CreateRole, CreateRoleRequest, CreateRoleResponse)
+OP_HANDLER(iam, CreateRole, CreateRoleRequest, CreateRoleResponse)
 {
     struct jv *row = NULL;
     TRY(check_trust(in->AssumeRolePolicyDocument));
@@ -45,7 +45,7 @@ IAM_OP(CreateRole, CreateRoleRequest, CreateRoleResponse)
     return NULL;
 }
 
-IAM_OP(GetRole, GetRoleRequest, GetRoleResponse)
+OP_HANDLER(iam, GetRole, GetRoleRequest, GetRoleResponse)
 {
     struct jv *row = NULL;
     TRY(iam_entity(c, IAM_ROLE, in->RoleName, &row));
@@ -54,7 +54,7 @@ IAM_OP(GetRole, GetRoleRequest, GetRoleResponse)
     return NULL;
 }
 
-IAM_OP(ListRoles, ListRolesRequest, ListRolesResponse)
+OP_HANDLER(iam, ListRoles, ListRolesRequest, ListRolesResponse)
 {
     struct iam_page p = {.c = c,
                          .kind = IAM_ROLE,
@@ -72,7 +72,7 @@ IAM_OP(ListRoles, ListRolesRequest, ListRolesResponse)
     return NULL;
 }
 
-IAM_OP_NO_OUT(DeleteRole, DeleteRoleRequest)
+OP_HANDLER_NO_OUT(iam, DeleteRole, DeleteRoleRequest)
 {
     struct jv *row = NULL;
     TRY(iam_entity(c, IAM_ROLE, in->RoleName, &row));
@@ -99,13 +99,13 @@ static struct err *role_update(struct call *c, struct str name, struct str descr
     return NULL;
 }
 
-IAM_OP(UpdateRole, UpdateRoleRequest, UpdateRoleResponse)
+OP_HANDLER(iam, UpdateRole, UpdateRoleRequest, UpdateRoleResponse)
 {
     struct jv *row;
     return role_update(c, in->RoleName, in->Description, in->MaxSessionDuration, &row);
 }
 
-IAM_OP(UpdateRoleDescription, UpdateRoleDescriptionRequest, UpdateRoleDescriptionResponse)
+OP_HANDLER(iam, UpdateRoleDescription, UpdateRoleDescriptionRequest, UpdateRoleDescriptionResponse)
 {
     struct jv *row = NULL;
     TRY(role_update(c, in->RoleName, in->Description, (struct opt_int){0}, &row));
@@ -114,7 +114,7 @@ IAM_OP(UpdateRoleDescription, UpdateRoleDescriptionRequest, UpdateRoleDescriptio
     return NULL;
 }
 
-IAM_OP_NO_OUT(UpdateAssumeRolePolicy, UpdateAssumeRolePolicyRequest)
+OP_HANDLER_NO_OUT(iam, UpdateAssumeRolePolicy, UpdateAssumeRolePolicyRequest)
 {
     struct jv *row = NULL;
     TRY(iam_entity(c, IAM_ROLE, in->RoleName, &row));

@@ -1,4 +1,4 @@
-#include "iam_int.h"
+#include "room.h"
 
 static struct err *tag(struct call *c, enum iam_kind kind, struct str name,
                        const struct iam_tagListType *tags)
@@ -40,72 +40,73 @@ static struct err *list(struct call *c, enum iam_kind kind, struct str name, str
     return NULL;
 }
 
-IAM_OP_NO_OUT(TagUser, TagUserRequest)
+OP_HANDLER_NO_OUT(iam, TagUser, TagUserRequest)
 {
     return tag(c, IAM_USER, in->UserName, &in->Tags);
 }
 
-IAM_OP_NO_OUT(TagRole, TagRoleRequest)
+OP_HANDLER_NO_OUT(iam, TagRole, TagRoleRequest)
 {
     return tag(c, IAM_ROLE, in->RoleName, &in->Tags);
 }
 
-IAM_OP_NO_OUT(TagPolicy, TagPolicyRequest)
+OP_HANDLER_NO_OUT(iam, TagPolicy, TagPolicyRequest)
 {
     struct jv *row;
     TRY(iam_own_policy(c, in->PolicyArn, &row));
     return tag(c, IAM_POLICY, in->PolicyArn, &in->Tags);
 }
 
-IAM_OP_NO_OUT(TagInstanceProfile, TagInstanceProfileRequest)
+OP_HANDLER_NO_OUT(iam, TagInstanceProfile, TagInstanceProfileRequest)
 {
     return tag(c, IAM_PROFILE, in->InstanceProfileName, &in->Tags);
 }
 
-IAM_OP_NO_OUT(UntagUser, UntagUserRequest)
+OP_HANDLER_NO_OUT(iam, UntagUser, UntagUserRequest)
 {
     return untag(c, IAM_USER, in->UserName, &in->TagKeys);
 }
 
-IAM_OP_NO_OUT(UntagRole, UntagRoleRequest)
+OP_HANDLER_NO_OUT(iam, UntagRole, UntagRoleRequest)
 {
     return untag(c, IAM_ROLE, in->RoleName, &in->TagKeys);
 }
 
-IAM_OP_NO_OUT(UntagPolicy, UntagPolicyRequest)
+OP_HANDLER_NO_OUT(iam, UntagPolicy, UntagPolicyRequest)
 {
     struct jv *row;
     TRY(iam_own_policy(c, in->PolicyArn, &row));
     return untag(c, IAM_POLICY, in->PolicyArn, &in->TagKeys);
 }
 
-IAM_OP_NO_OUT(UntagInstanceProfile, UntagInstanceProfileRequest)
+OP_HANDLER_NO_OUT(iam, UntagInstanceProfile, UntagInstanceProfileRequest)
 {
     return untag(c, IAM_PROFILE, in->InstanceProfileName, &in->TagKeys);
 }
 
-IAM_OP(ListUserTags, ListUserTagsRequest, ListUserTagsResponse)
+OP_HANDLER(iam, ListUserTags, ListUserTagsRequest, ListUserTagsResponse)
 {
     TRY(list(c, IAM_USER, in->UserName, in->Marker, in->MaxItems, &out->Tags, &out->Marker));
     out->IsTruncated = some_bool(out->Marker.p != NULL);
     return NULL;
 }
 
-IAM_OP(ListRoleTags, ListRoleTagsRequest, ListRoleTagsResponse)
+OP_HANDLER(iam, ListRoleTags, ListRoleTagsRequest, ListRoleTagsResponse)
 {
     TRY(list(c, IAM_ROLE, in->RoleName, in->Marker, in->MaxItems, &out->Tags, &out->Marker));
     out->IsTruncated = some_bool(out->Marker.p != NULL);
     return NULL;
 }
 
-IAM_OP(ListPolicyTags, ListPolicyTagsRequest, ListPolicyTagsResponse)
+OP_HANDLER(iam, ListPolicyTags, ListPolicyTagsRequest, ListPolicyTagsResponse)
 {
     TRY(list(c, IAM_POLICY, in->PolicyArn, in->Marker, in->MaxItems, &out->Tags, &out->Marker));
     out->IsTruncated = some_bool(out->Marker.p != NULL);
     return NULL;
 }
 
-IAM_OP(ListInstanceProfileTags, ListInstanceProfileTagsRequest, ListInstanceProfileTagsResponse)
+OP_HANDLER(iam, ListInstanceProfileTags, ListInstanceProfileTagsRequest,
+           ListInstanceProfileTagsResponse)
 {
     TRY(list(c, IAM_PROFILE, in->InstanceProfileName, in->Marker, in->MaxItems, &out->Tags,
              &out->Marker));

@@ -1,4 +1,4 @@
-#include "iam_int.h"
+#include "room.h"
 
 /* What each need is about: the ARN of the thing, there or not, and the condition keys of
  * https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html */
@@ -43,7 +43,7 @@ static struct err *check_session(struct call *c)
     return NULL;
 }
 
-/* -- condition keys -------------------------------------------------------------------------------- */
+/* -- condition keys ---------------------------------------------------------------------------- */
 
 static void key_named(struct call *c, const char *family, struct str key, struct str value)
 {
@@ -88,7 +88,7 @@ static void request_keys(struct call *c, enum iam_kind kind, const struct jv *ro
     call_key(c, "iam:PermissionsBoundary", boundary.p != NULL ? boundary : row_s(row, "boundary"));
 }
 
-/* -- targets --------------------------------------------------------------------------------------- */
+/* -- targets ----------------------------------------------------------------------------------- */
 
 static struct err *target_named(struct call *c, enum iam_kind kind, struct str name,
                                 struct target *out)

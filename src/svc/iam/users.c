@@ -1,4 +1,4 @@
-#include "iam_int.h"
+#include "room.h"
 
 void iam_user_out(struct call *c, const struct jv *row, bool full, struct iam_User *out)
 {
@@ -13,7 +13,7 @@ void iam_user_out(struct call *c, const struct jv *row, bool full, struct iam_Us
     iam_tags_out(c, row, &out->Tags);
 }
 
-IAM_OP(CreateUser, CreateUserRequest, CreateUserResponse)
+OP_HANDLER(iam, CreateUser, CreateUserRequest, CreateUserResponse)
 {
     struct jv *row = NULL;
     TRY(iam_entity_new(c, IAM_USER, in->UserName, in->Path, &in->Tags, &row));
@@ -28,7 +28,7 @@ IAM_OP(CreateUser, CreateUserRequest, CreateUserResponse)
     return NULL;
 }
 
-IAM_OP(GetUser, GetUserRequest, GetUserResponse)
+OP_HANDLER(iam, GetUser, GetUserRequest, GetUserResponse)
 {
     struct str name;
     struct jv *row = NULL;
@@ -39,7 +39,7 @@ IAM_OP(GetUser, GetUserRequest, GetUserResponse)
     return NULL;
 }
 
-IAM_OP(ListUsers, ListUsersRequest, ListUsersResponse)
+OP_HANDLER(iam, ListUsers, ListUsersRequest, ListUsersResponse)
 {
     struct iam_page p = {.c = c,
                          .kind = IAM_USER,
@@ -67,7 +67,7 @@ struct err *iam_check_no_policies(const struct jv *row)
     return NULL;
 }
 
-IAM_OP_NO_OUT(DeleteUser, DeleteUserRequest)
+OP_HANDLER_NO_OUT(iam, DeleteUser, DeleteUserRequest)
 {
     struct jv *row = NULL;
     TRY(iam_entity(c, IAM_USER, in->UserName, &row));
@@ -83,7 +83,7 @@ IAM_OP_NO_OUT(DeleteUser, DeleteUserRequest)
     return iam_entity_del(c, IAM_USER, row);
 }
 
-/* -- another name ---------------------------------------------------------------------------------- */
+/* -- another name ------------------------------------------------------------------------------ */
 
 static struct err *keys_follow(struct call *c, const struct jv *user, struct str new_name)
 {
@@ -100,7 +100,7 @@ static struct err *keys_follow(struct call *c, const struct jv *user, struct str
     return NULL;
 }
 
-IAM_OP_NO_OUT(UpdateUser, UpdateUserRequest)
+OP_HANDLER_NO_OUT(iam, UpdateUser, UpdateUserRequest)
 {
     struct jv *row = NULL;
     TRY(iam_entity(c, IAM_USER, in->UserName, &row));
@@ -120,7 +120,7 @@ IAM_OP_NO_OUT(UpdateUser, UpdateUserRequest)
     return iam_entity_put(c, IAM_USER, row);
 }
 
-/* -- permissions boundary -------------------------------------------------------------------------- */
+/* -- permissions boundary ---------------------------------------------------------------------- */
 
 static struct err *boundary_set(struct call *c, enum iam_kind kind, struct str name,
                                 struct str arn)
@@ -141,22 +141,22 @@ static struct err *boundary_set(struct call *c, enum iam_kind kind, struct str n
     return iam_entity_put(c, kind, row);
 }
 
-IAM_OP_NO_OUT(PutUserPermissionsBoundary, PutUserPermissionsBoundaryRequest)
+OP_HANDLER_NO_OUT(iam, PutUserPermissionsBoundary, PutUserPermissionsBoundaryRequest)
 {
     return boundary_set(c, IAM_USER, in->UserName, in->PermissionsBoundary);
 }
 
-IAM_OP_NO_OUT(DeleteUserPermissionsBoundary, DeleteUserPermissionsBoundaryRequest)
+OP_HANDLER_NO_OUT(iam, DeleteUserPermissionsBoundary, DeleteUserPermissionsBoundaryRequest)
 {
     return boundary_set(c, IAM_USER, in->UserName, STR_NONE);
 }
 
-IAM_OP_NO_OUT(PutRolePermissionsBoundary, PutRolePermissionsBoundaryRequest)
+OP_HANDLER_NO_OUT(iam, PutRolePermissionsBoundary, PutRolePermissionsBoundaryRequest)
 {
     return boundary_set(c, IAM_ROLE, in->RoleName, in->PermissionsBoundary);
 }
 
-IAM_OP_NO_OUT(DeleteRolePermissionsBoundary, DeleteRolePermissionsBoundaryRequest)
+OP_HANDLER_NO_OUT(iam, DeleteRolePermissionsBoundary, DeleteRolePermissionsBoundaryRequest)
 {
     return boundary_set(c, IAM_ROLE, in->RoleName, STR_NONE);
 }

@@ -1,7 +1,7 @@
-#include "iam_int.h"
+#include "room.h"
 
-#include "../../auth/managed_policies.h"
-#include "../../core/clock.h"
+#include "auth/managed_policies.h"
+#include "core/clock.h"
 
 /* Versions of managed policies: v1, v2 …, never the same number twice. */
 
@@ -19,7 +19,7 @@ static void version_out(const struct jv *row, struct str id, struct iam_PolicyVe
     out->CreateDate = row_time(jv_get_str(jv_get(row, "versions"), id), "created_ms");
 }
 
-IAM_OP(CreatePolicyVersion, CreatePolicyVersionRequest, CreatePolicyVersionResponse)
+OP_HANDLER(iam, CreatePolicyVersion, CreatePolicyVersionRequest, CreatePolicyVersionResponse)
 {
     struct jv *row = NULL;
     TRY(iam_own_policy(c, in->PolicyArn, &row));
@@ -53,7 +53,7 @@ static struct err *aws_version(struct call *c, const struct managed_policy *m, s
     return NULL;
 }
 
-IAM_OP(GetPolicyVersion, GetPolicyVersionRequest, GetPolicyVersionResponse)
+OP_HANDLER(iam, GetPolicyVersion, GetPolicyVersionRequest, GetPolicyVersionResponse)
 {
     const struct managed_policy *aws = managed_policy_find(in->PolicyArn);
     out->PolicyVersion = ARENA_NEW(c->arena, struct iam_PolicyVersion);
@@ -69,7 +69,7 @@ IAM_OP(GetPolicyVersion, GetPolicyVersionRequest, GetPolicyVersionResponse)
     return NULL;
 }
 
-IAM_OP(ListPolicyVersions, ListPolicyVersionsRequest, ListPolicyVersionsResponse)
+OP_HANDLER(iam, ListPolicyVersions, ListPolicyVersionsRequest, ListPolicyVersionsResponse)
 {
     const struct managed_policy *aws = managed_policy_find(in->PolicyArn);
     out->Versions.set = true;
@@ -95,7 +95,7 @@ IAM_OP(ListPolicyVersions, ListPolicyVersionsRequest, ListPolicyVersionsResponse
     return NULL;
 }
 
-IAM_OP_NO_OUT(DeletePolicyVersion, DeletePolicyVersionRequest)
+OP_HANDLER_NO_OUT(iam, DeletePolicyVersion, DeletePolicyVersionRequest)
 {
     struct jv *row = NULL;
     TRY(iam_own_policy(c, in->PolicyArn, &row));
@@ -108,7 +108,7 @@ IAM_OP_NO_OUT(DeletePolicyVersion, DeletePolicyVersionRequest)
     return iam_entity_put(c, IAM_POLICY, row);
 }
 
-IAM_OP_NO_OUT(SetDefaultPolicyVersion, SetDefaultPolicyVersionRequest)
+OP_HANDLER_NO_OUT(iam, SetDefaultPolicyVersion, SetDefaultPolicyVersionRequest)
 {
     struct jv *row = NULL;
     TRY(iam_own_policy(c, in->PolicyArn, &row));

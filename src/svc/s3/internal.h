@@ -193,7 +193,6 @@ struct s3_writer;
  * unless a blob is begun: then `need_key` is asked for one. Heap; freed with the call's arena. */
 struct s3_writer *s3_writer_new(struct call *c, uint64_t bucket, struct str key, bool small);
 void s3_writer_key(struct s3_writer *w, struct secret *key); /* takes it */
-struct secret *s3_writer_has_key(const struct s3_writer *w);
 bool s3_writer_wants_key(const struct s3_writer *w, size_t more); /* a blob is about to begin */
 struct err *s3_writer_add(struct s3_writer *w, struct str piece) MUST_CHECK;
 uint64_t s3_writer_size(const struct s3_writer *w);
@@ -331,8 +330,13 @@ struct err *s3_body_data(struct call *c, struct str piece) MUST_CHECK;
 void s3_body_abandon(struct call *c);
 /* In the handler: ends and verifies, once. */
 struct err *s3_body_end(struct call *c, struct s3_body *b) MUST_CHECK;
-/* A buffered body's Content-MD5 and checksum headers. */
-struct err *s3_body_verify(struct call *c, struct str md5) MUST_CHECK;
+/* A buffered body's Content-MD5 and checksum headers; `required`: there must be one. */
+struct err *s3_body_verify(struct call *c, struct str md5, bool required) MUST_CHECK;
+
+/* -- object_put.c -------------------------------------------------------------------------------------------- */
+extern const struct body_hooks S3_PUT_BODY, S3_PART_BODY;
+struct err *s3_write_conditions(struct call *c, const struct s3_bucket *b, struct str key,
+                                struct str if_match, struct str if_none_match) MUST_CHECK;
 
 /* -- list.c ------------------------------------------------------------------------------------------------- */
 struct s3_list_in {

@@ -42,15 +42,14 @@ enum {
     S3_INLINE_MAX = 16 * 1024,   /* larger bodies are blobs */
     S3_PARTS_MAX = 10000,
     S3_LIST_MAX = 1000,
-    S3_LIST_SCAN_MAX = 200000,   /* rows that one page of a listing looks at */
+    S3_LIST_SCAN_MAX = 10000,    /* rows that one page of a listing looks at */
     S3_DELETE_MAX = 1000,        /* keys of one DeleteObjects */
     S3_POLICY_MAX = 20480,
     S3_BUCKETS_MAX = 10000,      /* of an account */
     S3_RULES_MAX = 100,          /* notification configurations of a bucket */
     S3_HEADER_MAX = 8192,        /* a system header that is kept with an object */
-    S3_BUCKET_KEY_MS = 5 * 60 * 1000, /* life of a bucket key for new objects… */
-    S3_BUCKET_KEY_USES = 10000,       /* …and how many it wraps */
-    S3_BUCKET_KEY_CHECK_MS = 1000,    /* KMS is asked again whether the key may be used */
+    S3_BUCKET_KEY_MS = 1000,     /* KMS is asked again whether the key may be used */
+    S3_BUCKET_KEY_USES = 10000,  /* objects that one bucket key wraps */
     S3_EVENT_HOURS = 4,          /* a notification is tried for so long */
     S3_REAP_DELAY_MS = 60 * 1000, /* parts stay for readers that are under way */
 };

@@ -6,8 +6,8 @@
  * kept. With a bucket key, one data key of KMS wraps the keys of many objects for a short time.
  *
  * Bucket keys live in this process for one caller and one KMS key, since each caller's right to the
- * key is KMS's to check; and KMS is asked again after S3_BUCKET_KEY_CHECK_MS, so that a key that
- * was disabled closes its objects within that time. */
+ * key is KMS's to check; and KMS is asked again after S3_BUCKET_KEY_MS, so that a key that was
+ * disabled closes its objects within that time. */
 #include "internal.h"
 #include "kms_model.h"
 
@@ -202,7 +202,7 @@ struct bucket_key {
     struct secret *key;
     char *blob; /* as KMS wrapped it */
     size_t blob_n;
-    int64_t made_ms, checked_ms; /* monotonic */
+    int64_t made_ms; /* monotonic */
     int uses;
 };
 
@@ -261,9 +261,9 @@ static struct err *cache_get(struct call *c, struct map *m, struct str name, boo
     *out = NULL;
     pthread_mutex_lock(&lock);
     struct bucket_key *k = map_get(m, name);
-    bool fresh = k != NULL && now - k->checked_ms < S3_BUCKET_KEY_CHECK_MS;
-    if (fresh && for_new)
-        fresh = now - k->made_ms < S3_BUCKET_KEY_MS && k->uses < S3_BUCKET_KEY_USES;
+    bool fresh = k != NULL && now - k->made_ms < S3_BUCKET_KEY_MS;
+    if (for_new && fresh)
+        fresh = k->uses < S3_BUCKET_KEY_USES;
     if (fresh) {
         k->uses++;
         e = secret_ref(k->key, out);
@@ -282,7 +282,7 @@ static struct err *cache_put(struct map *m, struct str name, struct str blob,
     CHECK(k->blob != NULL);
     memcpy(k->blob, blob.p, blob.n);
     k->blob_n = blob.n;
-    k->made_ms = k->checked_ms = clock_mono_ms();
+    k->made_ms = clock_mono_ms();
     struct err *e = secret_ref(key, &k->key);
     if (e != NULL) {
         bucket_key_free(k);

@@ -1,31 +1,11 @@
-/* iam_int.h: what the files of the room share. */
-#ifndef WARD_SVC_IAM_INT_H
-#define WARD_SVC_IAM_INT_H
+/* room.h: private to the IAM room. */
+#ifndef WARD_SVC_IAM_ROOM_H
+#define WARD_SVC_IAM_ROOM_H
 
 #include "iam.h"
 #include "iam_model.h"
 
-/* A handler that the rows in ops.c name iam_OP_op, with typed input and output. */
-#define IAM_OP(op, In, Out)                                                                        \
-    struct err *iam_##op##_op(struct call *c, const void *in, void *out);                          \
-    static struct err *iam_##op(struct call *c, const struct iam_##In *in,                         \
-                                struct iam_##Out *out);                                            \
-    struct err *iam_##op##_op(struct call *c, const void *in, void *out)                           \
-    {                                                                                              \
-        return iam_##op(c, in, out);                                                               \
-    }                                                                                              \
-    static struct err *iam_##op(UNUSED struct call *c, UNUSED const struct iam_##In *in,           \
-                                UNUSED struct iam_##Out *out)
-#define IAM_OP_NO_OUT(op, In)                                                                      \
-    struct err *iam_##op##_op(struct call *c, const void *in, void *out);                          \
-    static struct err *iam_##op(struct call *c, const struct iam_##In *in);                        \
-    struct err *iam_##op##_op(struct call *c, const void *in, UNUSED void *out)                    \
-    {                                                                                              \
-        return iam_##op(c, in);                                                                    \
-    }                                                                                              \
-    static struct err *iam_##op(struct call *c, const struct iam_##In *in)
-
-/* -- what has a name, a path and an id (entity.c) ------------------------------------------------- */
+/* -- what has a name, a path and an id (entity.c) ---------------------------------------------- */
 
 enum iam_kind { IAM_USER, IAM_ROLE, IAM_GROUP, IAM_POLICY, IAM_PROFILE };
 
@@ -65,7 +45,7 @@ struct err *iam_user_name(struct call *c, struct str given, struct str *out) MUS
 struct err *iam_account_count(struct call *c, const char *counter, int64_t by, int64_t most,
                               const char *quota) MUST_CHECK;
 
-/* -- small things (parts.c) ------------------------------------------------------------------------- */
+/* -- small things (parts.c) -------------------------------------------------------------------- */
 
 void row_set(struct call *c, struct jv *row, const char *key, struct str v); /* STR_NONE: removes */
 void row_set_i(struct call *c, struct jv *row, const char *key, int64_t v);
@@ -89,7 +69,7 @@ void iam_tags_out(struct call *c, const struct jv *row, struct iam_tagListType *
 
 struct iam_AttachedPermissionsBoundary *iam_boundary_out(struct call *c, const struct jv *row);
 
-/* -- pages (page.c) ----------------------------------------------------------------------------------- */
+/* -- pages (page.c) ---------------------------------------------------------------------------- */
 
 /* Over rows: collects those that `want` accepts. */
 struct iam_page {
@@ -113,7 +93,7 @@ struct iam_range {
 struct err *iam_page_range(struct call *c, struct str marker, struct opt_int max_items,
                            size_t total, struct iam_range *out) MUST_CHECK;
 
-/* -- shared by several files ---------------------------------------------------------------------------- */
+/* -- shared by several files ------------------------------------------------------------------- */
 
 /* policies.c */
 struct err *iam_check_document(struct str document, enum policy_kind kind) MUST_CHECK;
@@ -152,5 +132,90 @@ struct err *iam_target_profiles(struct call *c, struct target *out);
 struct err *iam_target_account(struct call *c, struct target *out);
 bool iam_when_tags(const struct call *c);
 bool iam_when_renamed(const struct call *c);
+
+/* -- handlers, named as in the rows ------------------------------------------------------------ */
+
+OP_DECLARE(iam, AddRoleToInstanceProfile);
+OP_DECLARE(iam, AddUserToGroup);
+OP_DECLARE(iam, AttachGroupPolicy);
+OP_DECLARE(iam, AttachRolePolicy);
+OP_DECLARE(iam, AttachUserPolicy);
+OP_DECLARE(iam, CreateAccessKey);
+OP_DECLARE(iam, CreateAccountAlias);
+OP_DECLARE(iam, CreateGroup);
+OP_DECLARE(iam, CreateInstanceProfile);
+OP_DECLARE(iam, CreatePolicy);
+OP_DECLARE(iam, CreatePolicyVersion);
+OP_DECLARE(iam, CreateRole);
+OP_DECLARE(iam, CreateUser);
+OP_DECLARE(iam, DeleteAccessKey);
+OP_DECLARE(iam, DeleteAccountAlias);
+OP_DECLARE(iam, DeleteGroup);
+OP_DECLARE(iam, DeleteGroupPolicy);
+OP_DECLARE(iam, DeleteInstanceProfile);
+OP_DECLARE(iam, DeletePolicy);
+OP_DECLARE(iam, DeletePolicyVersion);
+OP_DECLARE(iam, DeleteRole);
+OP_DECLARE(iam, DeleteRolePermissionsBoundary);
+OP_DECLARE(iam, DeleteRolePolicy);
+OP_DECLARE(iam, DeleteUser);
+OP_DECLARE(iam, DeleteUserPermissionsBoundary);
+OP_DECLARE(iam, DeleteUserPolicy);
+OP_DECLARE(iam, DetachGroupPolicy);
+OP_DECLARE(iam, DetachRolePolicy);
+OP_DECLARE(iam, DetachUserPolicy);
+OP_DECLARE(iam, GetAccountSummary);
+OP_DECLARE(iam, GetGroup);
+OP_DECLARE(iam, GetGroupPolicy);
+OP_DECLARE(iam, GetInstanceProfile);
+OP_DECLARE(iam, GetPolicy);
+OP_DECLARE(iam, GetPolicyVersion);
+OP_DECLARE(iam, GetRole);
+OP_DECLARE(iam, GetRolePolicy);
+OP_DECLARE(iam, GetUser);
+OP_DECLARE(iam, GetUserPolicy);
+OP_DECLARE(iam, ListAccessKeys);
+OP_DECLARE(iam, ListAccountAliases);
+OP_DECLARE(iam, ListAttachedGroupPolicies);
+OP_DECLARE(iam, ListAttachedRolePolicies);
+OP_DECLARE(iam, ListAttachedUserPolicies);
+OP_DECLARE(iam, ListEntitiesForPolicy);
+OP_DECLARE(iam, ListGroupPolicies);
+OP_DECLARE(iam, ListGroups);
+OP_DECLARE(iam, ListGroupsForUser);
+OP_DECLARE(iam, ListInstanceProfileTags);
+OP_DECLARE(iam, ListInstanceProfiles);
+OP_DECLARE(iam, ListInstanceProfilesForRole);
+OP_DECLARE(iam, ListPolicies);
+OP_DECLARE(iam, ListPolicyTags);
+OP_DECLARE(iam, ListPolicyVersions);
+OP_DECLARE(iam, ListRolePolicies);
+OP_DECLARE(iam, ListRoleTags);
+OP_DECLARE(iam, ListRoles);
+OP_DECLARE(iam, ListUserPolicies);
+OP_DECLARE(iam, ListUserTags);
+OP_DECLARE(iam, ListUsers);
+OP_DECLARE(iam, PutGroupPolicy);
+OP_DECLARE(iam, PutRolePermissionsBoundary);
+OP_DECLARE(iam, PutRolePolicy);
+OP_DECLARE(iam, PutUserPermissionsBoundary);
+OP_DECLARE(iam, PutUserPolicy);
+OP_DECLARE(iam, RemoveRoleFromInstanceProfile);
+OP_DECLARE(iam, RemoveUserFromGroup);
+OP_DECLARE(iam, SetDefaultPolicyVersion);
+OP_DECLARE(iam, TagInstanceProfile);
+OP_DECLARE(iam, TagPolicy);
+OP_DECLARE(iam, TagRole);
+OP_DECLARE(iam, TagUser);
+OP_DECLARE(iam, UntagInstanceProfile);
+OP_DECLARE(iam, UntagPolicy);
+OP_DECLARE(iam, UntagRole);
+OP_DECLARE(iam, UntagUser);
+OP_DECLARE(iam, UpdateAccessKey);
+OP_DECLARE(iam, UpdateAssumeRolePolicy);
+OP_DECLARE(iam, UpdateGroup);
+OP_DECLARE(iam, UpdateRole);
+OP_DECLARE(iam, UpdateRoleDescription);
+OP_DECLARE(iam, UpdateUser);
 
 #endif

@@ -1,0 +1,135 @@
+/* Deploying a template on a running Ward, as a user would with `aws cloudformation deploy`: the
+ * function's code goes into a bucket, then the stack is made or brought up to date. */
+#include "cli.h"
+#include "core/log.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+enum { TEMPLATE_MAX = 1024 * 1024, CODE_MAX = 50 * 1024 * 1024, POLL_MS = 200,
+       DEPLOY_TIMEOUT_MS = 300000 };
+
+#define CFN_VERSION "2010-05-15"
+
+/* What failed, in the server's words. */
+static struct err *refused(struct client *c, const char *what, int status, struct str body)
+{
+    struct xml *x = NULL;
+    err_free(xml_parse(c->arena, body, &x));
+    const struct xml *e = xml_child(x, "Error");
+    struct str message = xml_text(xml_child(e != NULL ? e : x, "Message"));
+    return err_new(ERR_INTERNAL, "%s was refused (%d): %.*s", what, status, STR_ARG(message));
+}
+
+static struct err *put_code(struct client *c, struct str bucket, struct str key, const char *path)
+{
+    struct str code, body;
+    int status;
+    TRY(file_read(c->arena, path, CODE_MAX, &code));
+    struct str at = arena_fmt(c->arena, "/%.*s", STR_ARG(bucket));
+    TRY(client_s3(c, "PUT", at, STR(""), &status, &body));
+    if (status != 200 && status != 409)
+        return refused(c, "The bucket for code", status, body);
+    at = arena_fmt(c->arena, "/%.*s/%.*s", STR_ARG(bucket), STR_ARG(key));
+    TRY(client_s3(c, "PUT", at, code, &status, &body));
+    return status == 200 ? NULL : refused(c, "The function's code", status, body);
+}
+
+static struct err *stack_call(struct client *c, const char *action, struct wire_param *params,
+                              size_t n, int *status, struct str *body)
+{
+    return client_query(c, "cloudformation", CFN_VERSION, action, params, n, status, body);
+}
+
+/* The stack's state, and the reason that CloudFormation gives. */
+static struct err *stack_status(struct client *c, struct str name, struct str *out_status,
+                                struct str *out_reason)
+{
+    struct wire_param p = {STR("StackName"), name, true};
+    int status;
+    struct str body;
+    struct xml *x;
+    TRY(stack_call(c, "DescribeStacks", &p, 1, &status, &body));
+    if (status != 200)
+        return refused(c, "DescribeStacks", status, body);
+    TRY(xml_parse(c->arena, body, &x));
+    const struct xml *stack =
+        xml_child(xml_child(xml_child(x, "DescribeStacksResult"), "Stacks"), "member");
+    *out_status = xml_text(xml_child(stack, "StackStatus"));
+    *out_reason = xml_text(xml_child(stack, "StackStatusReason"));
+    return NULL;
+}
+
+/* Another process's state has no event to wait on here but its API: asked at intervals. */
+static struct err *wait_stack(struct client *c, struct str name)
+{
+    int64_t until = clock_mono_ms() + DEPLOY_TIMEOUT_MS;
+    struct str status, reason;
+    do {
+        TRY(stack_status(c, name, &status, &reason));
+        if (str_is(status, "CREATE_COMPLETE") || str_is(status, "UPDATE_COMPLETE"))
+            return NULL;
+        if (!str_ends_c(status, "_IN_PROGRESS"))
+            return err_new(ERR_INTERNAL, "The stack %.*s ended in %.*s. %.*s", STR_ARG(name),
+                           STR_ARG(status), STR_ARG(reason));
+        poll(NULL, 0, POLL_MS);
+    } while (clock_mono_ms() < until);
+    return err_new(ERR_TIMEOUT, "The stack %.*s is still %.*s after %d s.", STR_ARG(name),
+                   STR_ARG(status), DEPLOY_TIMEOUT_MS / 1000);
+}
+
+static struct err *make_stack(struct client *c, struct wire_param *p, size_t n, struct str name)
+{
+    int status;
+    struct str body;
+    TRY(stack_call(c, "CreateStack", p, n, &status, &body));
+    if (status == 400 && str_find(body, STR("AlreadyExistsException")) >= 0)
+        TRY(stack_call(c, "UpdateStack", p, n, &status, &body));
+    if (status == 400 && str_find(body, STR("No updates are to be performed")) >= 0)
+        return NULL;
+    if (status != 200)
+        return refused(c, "The stack", status, body);
+    return wait_stack(c, name);
+}
+
+static struct str stack_name(struct arena *a, const char *name_or_file)
+{
+    struct str s = str_c(name_or_file);
+    ptrdiff_t slash = str_rfind_char(s, '/');
+    s = str_skip(s, (size_t)(slash + 1));
+    ptrdiff_t dot = str_find_char(s, '.');
+    return arena_str(a, dot > 0 ? str_take(s, (size_t)dot) : s);
+}
+
+struct err *blueprint_deploy(struct client *c, const char *name_or_file, struct str account)
+{
+    struct arena *a = c->arena;
+    const char *template = name_or_file, *code = NULL;
+    bool built_in = strchr(name_or_file, '/') == NULL && access(name_or_file, R_OK) != 0;
+    struct str name = stack_name(a, name_or_file), text;
+    if (built_in) {
+        TRY(share_path(a, arena_fmt(a, "blueprints/%s/template.yaml", name_or_file).p, &template));
+        TRY(share_path(a, arena_fmt(a, "blueprints/%s/parser/parser.zip", name_or_file).p, &code));
+    }
+    TRY(file_read(a, template, TEMPLATE_MAX, &text));
+    struct wire_param p[8] = {{STR("StackName"), name, true},
+                              {STR("TemplateBody"), text, true},
+                              {STR("Capabilities.member.1"), STR("CAPABILITY_NAMED_IAM"), true}};
+    size_t n = 3;
+    if (code != NULL) {
+        struct str bucket = arena_fmt(a, "ward-artifacts-%.*s", STR_ARG(account)), bytes;
+        TRY(file_read(a, code, CODE_MAX, &bytes));
+        struct str key =
+            arena_fmt(a, "%s/parser-%.*s.zip", name_or_file, 16, sha256_hex(a, bytes).p);
+        log_info("uploading the code of %s", name_or_file);
+        TRY(put_code(c, bucket, key, code));
+        p[n++] = (struct wire_param){STR("Parameters.member.1.ParameterKey"), STR("CodeBucket"), true};
+        p[n++] = (struct wire_param){STR("Parameters.member.1.ParameterValue"), bucket, true};
+        p[n++] = (struct wire_param){STR("Parameters.member.2.ParameterKey"), STR("CodeKey"), true};
+        p[n++] = (struct wire_param){STR("Parameters.member.2.ParameterValue"), key, true};
+    }
+    log_info("deploying the stack %.*s", STR_ARG(name));
+    TRY(make_stack(c, p, n, name));
+    log_info("the stack %.*s is deployed", STR_ARG(name));
+    return NULL;
+}

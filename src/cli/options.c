@@ -1,0 +1,168 @@
+/* The options that commands share, read from one table. */
+#include "cli.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <unistd.h>
+
+enum option_kind { OPT_FLAG, OPT_TEXT, OPT_SECONDS, OPT_LISTEN, OPT_PATH };
+
+struct option_row {
+    const char *name;
+    enum option_kind kind;
+    size_t offset;
+};
+
+#define ROW(name, kind, member) {name, kind, offsetof(struct options, member)}
+static const struct option_row rows[] = {
+    ROW("data", OPT_PATH, data),
+    ROW("root-key", OPT_PATH, root_key),
+    ROW("listen", OPT_LISTEN, host),
+    ROW("blueprint", OPT_TEXT, blueprint),
+    ROW("smtp", OPT_TEXT, smtp_url),
+    ROW("webhook", OPT_TEXT, webhook_url),
+    ROW("region", OPT_TEXT, region),
+    ROW("account", OPT_TEXT, account),
+    ROW("trail-interval", OPT_SECONDS, trail_interval_s),
+    ROW("digest-interval", OPT_SECONDS, digest_interval_s),
+    ROW("detach", OPT_FLAG, detach),
+    ROW("plain", OPT_FLAG, plain),
+    ROW("json", OPT_FLAG, json),
+    ROW("help", OPT_FLAG, help),
+};
+
+static bool complain(const char *what, const char *option)
+{
+    fprintf(stderr, "ward: %s: %s. See --help.\n", option, what);
+    return false;
+}
+
+static bool allowed_here(const char *allowed, const char *name)
+{
+    for (struct str rest = str_c(allowed); rest.p != NULL;)
+        if (str_is(str_cut(&rest, ' '), name))
+            return true;
+    return strcmp(name, "help") == 0;
+}
+
+static const struct option_row *find_row(const char *name, size_t n)
+{
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (strlen(rows[i].name) == n && strncmp(rows[i].name, name, n) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+static bool set_listen(struct options *o, const char *value)
+{
+    struct str s = str_c(value);
+    ptrdiff_t colon = str_rfind_char(s, ':');
+    struct str host = str_take(s, colon < 0 ? s.n : (size_t)colon);
+    int64_t port = CLI_PORT_DEFAULT;
+    if (colon >= 0 && !str_to_i64(str_skip(s, (size_t)colon + 1), 0, 65535, &port))
+        return complain("the port must be a number from 0 to 65535", "--listen");
+    if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
+        host = str_take(str_skip(host, 1), host.n - 2);
+    o->port = (int)port;
+    if (host.n > 0)
+        o->host = strndup(host.p, host.n);
+    return true;
+}
+
+/* Without a trailing slash, absolute. The program's options live as long as it does. */
+static const char *absolute(const char *path)
+{
+    char cwd[PATH_MAX], *out = NULL;
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    if (path[0] == '/')
+        return strndup(path, n);
+    if (getcwd(cwd, sizeof cwd) == NULL || asprintf(&out, "%s/%.*s", cwd, (int)n, path) < 0)
+        return strndup(path, n);
+    return out;
+}
+
+static bool set_row(struct options *o, const struct option_row *r, const char *value,
+                    const char *shown)
+{
+    void *at = (char *)o + r->offset;
+    switch (r->kind) {
+    case OPT_FLAG:
+        *(bool *)at = true;
+        return true;
+    case OPT_TEXT:
+        *(const char **)at = value;
+        return true;
+    case OPT_PATH:
+        *(const char **)at = absolute(value);
+        return true;
+    case OPT_LISTEN:
+        return set_listen(o, value);
+    case OPT_SECONDS:
+        if (!str_to_i64(str_c(value), 1, 7 * 24 * 3600, at))
+            return complain("the time must be whole seconds, from 1 to a week", shown);
+        return true;
+    }
+    return false;
+}
+
+static const char *default_data(void)
+{
+    const char *env = getenv("WARD_DATA"), *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+    char *out = NULL;
+    if (env != NULL && env[0] != '\0')
+        return absolute(env);
+    int n = xdg != NULL && xdg[0] == '/' ? asprintf(&out, "%s/ward", xdg)
+                                         : asprintf(&out, "%s/.local/share/ward",
+                                                    home != NULL ? home : "/root");
+    return n < 0 ? "/var/lib/ward" : out;
+}
+
+static bool finish(struct options *o)
+{
+    char *out = NULL;
+    if (o->data == NULL)
+        o->data = default_data();
+    if (o->root_key == NULL && asprintf(&out, "%s.root-key", o->data) > 0)
+        o->root_key = out;
+    size_t n = strlen(o->data);
+    if (strncmp(o->root_key, o->data, n) == 0 && o->root_key[n] == '/')
+        return complain("the root key must lie outside the data directory, or a copy of the "
+                        "directory is a copy of everything",
+                        "--root-key");
+    return true;
+}
+
+bool options_parse(int argc, char **argv, const char *allowed, struct options *out)
+{
+    *out = (struct options){.host = "127.0.0.1",
+                            .port = CLI_PORT_DEFAULT,
+                            .region = "us-east-1",
+                            .trail_interval_s = CLI_TRAIL_INTERVAL_S,
+                            .digest_interval_s = CLI_DIGEST_INTERVAL_S};
+    out->args = calloc((size_t)argc + 1, sizeof *out->args);
+    CHECK(out->args != NULL);
+    for (int i = 0; i < argc; i++) {
+        if (strncmp(argv[i], "--", 2) != 0) {
+            out->args[out->n_args++] = argv[i];
+            continue;
+        }
+        const char *name = argv[i] + 2, *eq = strchr(name, '=');
+        size_t n = eq != NULL ? (size_t)(eq - name) : strlen(name);
+        const struct option_row *r = find_row(name, n);
+        if (r == NULL || !allowed_here(allowed, r->name))
+            return complain("this command does not have that option", argv[i]);
+        const char *value = eq != NULL ? eq + 1 : NULL;
+        if (r->kind == OPT_FLAG && value != NULL)
+            return complain("the option takes no value", argv[i]);
+        if (r->kind != OPT_FLAG && value == NULL) {
+            if (i + 1 == argc)
+                return complain("the option needs a value", argv[i]);
+            value = argv[++i];
+        }
+        if (!set_row(out, r, value, argv[i]))
+            return false;
+    }
+    return finish(out);
+}
