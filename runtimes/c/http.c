@@ -17,6 +17,9 @@ struct err *http_client_new(const char *ca_file, struct http_client **out)
 {
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) /* SSL_write() cannot be told MSG_NOSIGNAL */
         return err_new(ERR_INTERNAL, "SIGPIPE could not be ignored");
+    /* The machine's openssl.cnf is of another OpenSSL than the one linked in. */
+    if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
+        return err_new(ERR_INTERNAL, "TLS could not be set up");
     struct http_client *c = calloc(1, sizeof *c);
     CHECK(c != NULL);
     if (ca_file != NULL) {
@@ -84,9 +87,6 @@ static struct err *tls_setup(struct http_client *c)
     const char *path = ca_bundle(c);
     if (path == NULL)
         return err_new(ERR_DENIED, "no certificates to trust: name a bundle in AWS_CA_BUNDLE");
-    /* The machine's openssl.cnf is of another OpenSSL than the one linked in. */
-    if (OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
-        return err_new(ERR_INTERNAL, "TLS could not be set up");
     SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
     if (tls == NULL)
         return err_new(ERR_INTERNAL, "TLS could not be set up");

@@ -73,6 +73,13 @@ static void encode_json(const struct shape *s, const void *output, bool body_onl
 
 /* --- REST: bindings first, then the payload member or the rest as a document */
 
+/* The document of a payload member goes by the member's name, or by its shape's. */
+static bool is_root_of(const struct shape_member *m, struct str name)
+{
+    return str_is(name, m->wire) || str_is(name, m->name) || str_is(name, m->shape->name) ||
+           (m->shape->xml_name != NULL && str_is(name, m->shape->xml_name));
+}
+
 static struct err *decode_payload(struct arena *a, enum protocol proto,
                                   const struct shape_member *m, struct str body, void *value)
 {
@@ -97,9 +104,9 @@ static struct err *decode_payload(struct arena *a, enum protocol proto,
         return json_decode_any(a, &(struct json_opts){.wire = true}, m, j,
                                member_slot(a, m, value));
     }
-    struct xml *x;
+    struct xml *x = NULL;
     struct err *e = xml_parse(a, body, &x);
-    if (e != NULL || m->shape->kind != SH_STRUCT) {
+    if (e != NULL || m->shape->kind != SH_STRUCT || !is_root_of(m, x->name)) {
         err_free(e);
         return err_aws(400, "MalformedXML",
                        "The XML you provided was not well-formed or did not validate against our "

@@ -255,6 +255,12 @@ static struct err *read_shard(struct txn *t, struct arena *a, uint32_t shard, ui
     return NULL;
 }
 
+void ledger_cursor_end(struct ledger *l, struct ledger_cursor *out)
+{
+    for (uint32_t i = 0; i < LEDGER_SHARDS; i++)
+        out->next[i] = atomic_load_explicit(&l->visible[i], memory_order_acquire);
+}
+
 struct err *ledger_read(struct ledger *l, struct txn *t, struct arena *a, struct ledger_cursor *c,
                         struct ledger_entry *out, size_t max, size_t *out_n)
 {

@@ -63,6 +63,9 @@ struct ledger_cursor {
     uint64_t next[LEDGER_SHARDS];
 };
 
+/* Where the ledger ends now: a reader that starts here sees what comes from now on. */
+void ledger_cursor_end(struct ledger *l, struct ledger_cursor *out);
+
 /* Up to `max` entries after the cursor, which moves; *out_n 0: nothing new. Within a shard in order,
  * and never past an entry that could still be followed by an earlier one (commits are visible in
  * order within a shard). Arena memory. */

@@ -65,6 +65,11 @@ struct str http_header(const struct http_exchange *x, const char *name)
     return http_header_nth(x, name, 0);
 }
 
+bool http_gone(const struct http_exchange *x)
+{
+    return __atomic_load_n(&x->gone, __ATOMIC_RELAXED);
+}
+
 /* A date of now; the text is made once a second for each thread. */
 static struct str date_now(void)
 {
@@ -107,6 +112,17 @@ static bool clean(struct str s, char also)
     return true;
 }
 
+/* What a handler hands out may come from a client in the end (a file name, a stored header): a line
+ * break in it must neither split the response nor end the process. */
+static bool all_clean(const struct http_header *headers, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (headers[i].name.n == 0 || !clean(headers[i].name, ':') ||
+            !clean(headers[i].value, '\n'))
+            return false;
+    return true;
+}
+
 static void put(struct exchange *e, struct str s)
 {
     if (s.n > 0)
@@ -126,11 +142,8 @@ static void head_reserve(struct exchange *e, const struct http_header *headers, 
                          size_t more)
 {
     size_t size = 256 + more;
-    for (size_t i = 0; i < n; i++) {
-        CHECK(headers[i].name.n > 0 && clean(headers[i].name, ':') &&
-              clean(headers[i].value, '\n'));
+    for (size_t i = 0; i < n; i++)
         size += headers[i].name.n + headers[i].value.n + 4;
-    }
     e->out = malloc(size);
     CHECK(e->out != NULL);
     e->out_cap = size;
@@ -203,7 +216,10 @@ void http_respond(struct http_exchange *x, int status, const struct http_header 
     struct exchange *e = (struct exchange *)x;
     CHECK(!e->answered);
     e->answered = true;
-    respond_build(e, status, headers, n, body, content_length_override);
+    if (all_clean(headers, n))
+        respond_build(e, status, headers, n, body, content_length_override);
+    else
+        respond_build(e, 500, NULL, 0, STR(""), -1);
     hand_over(e);
 }
 
@@ -215,6 +231,11 @@ void http_respond_stream(struct http_exchange *x, int status, const struct http_
     e->answered = true;
     e->source = source;
     e->has_source = true;
+    if (!all_clean(headers, n)) {
+        status = 500;
+        n = 0;
+        length = 0;
+    }
     e->source_chunked = length < 0;
     e->source_left = length;
     e->source_ended = bodiless(e, status) || length == 0;

@@ -57,7 +57,7 @@ struct rocks_options {
     const struct secret *store_key; /* wraps the key of each file; AES_KEY_SIZE bytes */
     const unsigned char *store_id;  /* STORE_ID_SIZE bytes, bound into each wrapping */
     size_t cache_bytes;
-    uint64_t reserve_bytes; /* commits answer ERR_FULL when less is free on the disk */
+    uint64_t reserve_bytes; /* commits answer ERR_FULL when less is free on the disk; 0: no look */
 };
 
 /* ERR_EXISTS when another process has it open. */

@@ -16,6 +16,9 @@
 
 struct secret;
 
+/* What stands before a file's content: a page, so that the content keeps its alignment. */
+enum { ENCRYPTED_PREFIX_SIZE = 4096 };
+
 /* Both must outlive the result; store_id has STORE_ID_SIZE bytes. */
 std::shared_ptr<rocksdb::FileSystem> encrypted_files(const struct secret *store_key,
                                                      const unsigned char *store_id);

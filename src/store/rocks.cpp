@@ -18,6 +18,7 @@
  * would refuse the store after a power cut. What was acknowledged was synced and so lies before
  * any torn tail. */
 #include <atomic>
+#include <dirent.h>
 #include <memory>
 #include <mutex>
 #include <rocksdb/cache.h>
@@ -32,7 +33,9 @@
 #include <rocksdb/utilities/transaction.h>
 #include <shared_mutex>
 #include <string>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "envcrypt.h"
 
@@ -233,6 +236,8 @@ struct err *rocks_del(struct engine_txn *t, struct str key)
 bool has_room(const Rocks *r, uint64_t bytes)
 {
     struct statvfs v;
+    if (r->reserve_bytes == 0)
+        return true;
     if (statvfs(r->dir.c_str(), &v) != 0)
         return true; /* then the write itself says what is wrong */
     return (uint64_t)v.f_bavail * v.f_frsize >= r->reserve_bytes + 2 * bytes;
@@ -451,6 +456,7 @@ rocksdb::Options engine_options(const struct rocks_options *o, Rocks *r)
     p.max_open_files = OPEN_FILES;
     p.max_file_opening_threads = 1; /* fifteen more would live for some 100 microseconds each */
     p.skip_stats_update_on_db_open = true;
+    p.fail_if_options_file_error = false; /* envcrypt.cpp refuses that file */
     p.max_background_jobs = BACKGROUND_JOBS;
     p.writable_file_max_buffer_size = WRITE_BUFFER_BYTES;
     p.compaction_readahead_size = COMPACTION_READ_BYTES;
@@ -479,8 +485,28 @@ Rocks::~Rocks()
     secret_free(store_key);
 }
 
+/* RocksDB 7.8 begins a log at each start and forgets those that nothing was written to: they would
+ * pile up, one for each start. A log without content can hold nothing to recover. */
+void remove_empty_logs(const std::string &dir)
+{
+    DIR *d = opendir(dir.c_str());
+    if (d == nullptr)
+        return; /* a new store */
+    const struct dirent *entry;
+    struct stat st;
+    while ((entry = readdir(d)) != nullptr) {
+        std::string name = entry->d_name;
+        if (name.size() > 4 && name.compare(name.size() - 4, 4, ".log") == 0 &&
+            fstatat(dirfd(d), entry->d_name, &st, 0) == 0 &&
+            (uint64_t)st.st_size <= ENCRYPTED_PREFIX_SIZE)
+            (void)unlinkat(dirfd(d), entry->d_name, 0); /* else the next start tries again */
+    }
+    closedir(d);
+}
+
 struct err *open_db(const struct rocks_options *o, Rocks *r)
 {
+    remove_empty_logs(r->dir);
     r->env = rocksdb::NewCompositeEnv(encrypted_files(r->store_key, r->store_id));
     rocksdb::Options p = engine_options(o, r);
     rocksdb::OptimisticTransactionDBOptions validation;

@@ -259,7 +259,7 @@ static void test_gone_while_parked(void **state)
     tls_put(ssl, "GET /park HTTP/1.1\r\n" HOST "\r\n");
     struct http_exchange *x = fix_parked(&f);
     tls_close(ssl);
-    while (!__atomic_load_n(&x->gone, __ATOMIC_RELAXED))
+    while (!http_gone(x))
         sched_yield();
     http_respond(x, 200, NULL, 0, STR(""), -1);
     fix_wait(&f, &f.dones, 1);

@@ -127,10 +127,11 @@ static struct err *walk(struct listing *l, struct str key_marker, struct str id_
     struct call *c = l->c;
     struct skey prefix = skey(), from = skey();
     key_u64(&prefix, l->b->id);
+    key_tail(&prefix, l->prefix); /* a key's text begins with its own bytes */
     s3_key_upload(&from, l->b->id, key_marker, id_marker);
     struct cursor *cur CLEANUP(cursor_free_ptr) = NULL;
     struct scan sc = {.prefix = key_of(&prefix)};
-    if (key_marker.n > 0) {
+    if (key_marker.n > 0 && str_cmp(key_of(&from), sc.prefix) > 0) {
         sc.from = key_of(&from);
         sc.after = true;
     }
@@ -149,7 +150,7 @@ static struct err *walk(struct listing *l, struct str key_marker, struct str id_
         bool before = key_marker.n > 0 && id_marker.n == 0 && str_eq(key, key_marker);
         bool rolled = key_marker.n > 0 && l->delimiter.n > 0 &&
                       str_ends(key_marker, l->delimiter) && str_starts(key, key_marker);
-        if (before || rolled || !str_starts(key, l->prefix))
+        if (before || rolled)
             continue;
         TRY(take(l, key, value, &go_on));
         TRY(arena_check(c->arena));

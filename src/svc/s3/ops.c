@@ -1,0 +1,291 @@
+/* The rows of S3: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+ * Object calls are data events, bucket calls management events, as CloudTrail has them. */
+#include "internal.h"
+
+
+/* -- when ------------------------------------------------------------------------------------------------ */
+
+static bool has_version(const struct call *c)
+{
+    return s3_in(c, "VersionId").n > 0;
+}
+
+static bool no_version(const struct call *c)
+{
+    return !has_version(c);
+}
+
+static bool has_tags(const struct call *c)
+{
+    return s3_in(c, "Tagging").n > 0;
+}
+
+/* bucket-owner-full-control says nothing that is not so anyway; AWS asks for it all the same. */
+static bool has_acl(const struct call *c)
+{
+    return s3_in(c, "ACL").n > 0;
+}
+
+static bool has_if_match(const struct call *c)
+{
+    return s3_in(c, "IfMatch").n > 0;
+}
+
+static bool has_ownership(const struct call *c)
+{
+    return s3_in(c, "ObjectOwnership").n > 0;
+}
+
+static bool has_bucket_tags(const struct call *c)
+{
+    const struct s3_CreateBucketRequest *in = c->in;
+    return in->CreateBucketConfiguration != NULL && in->CreateBucketConfiguration->Tags.n > 0;
+}
+
+static bool source_version(const struct call *c)
+{
+    return str_find(s3_in(c, "CopySource"), STR("?versionId=")) >= 0;
+}
+
+static bool source_no_version(const struct call *c)
+{
+    return !source_version(c);
+}
+
+static bool source_tags(const struct call *c)
+{
+    struct s3_copy_source src;
+    struct s3_bucket b;
+    struct s3_object o;
+    bool found = false, tagged = false;
+    struct call *m = (struct call *)(uintptr_t)c;
+    if (str_is(s3_in(c, "TaggingDirective"), "REPLACE"))
+        return false;
+    /* Reading tags that are not there needs no permission, as on AWS. */
+    struct err *e = s3_copy_source_parse(c->arena, s3_in(c, "CopySource"), &src);
+    if (e == NULL)
+        e = s3_bucket_find(m, src.bucket, &b, &found);
+    if (e == NULL && found && src.version.n > 0)
+        e = s3_object_version(m, &b, src.key, src.version, &o, &found);
+    else if (e == NULL && found && src.key.n <= S3_KEY_MAX)
+        e = s3_object_latest(m, &b, src.key, &o, &found);
+    tagged = e == NULL && found && o.tags.n > 0;
+    err_free(e);
+    return tagged;
+}
+
+static bool source_tags_plain(const struct call *c)
+{
+    return source_no_version(c) && source_tags(c);
+}
+
+static bool source_tags_version(const struct call *c)
+{
+    return source_version(c) && source_tags(c);
+}
+
+static bool writes_tags(const struct call *c)
+{
+    if (str_is(s3_in(c, "TaggingDirective"), "REPLACE"))
+        return has_tags(c);
+    return source_tags(c);
+}
+
+/* -- needs ------------------------------------------------------------------------------------------------- */
+
+#define ON_BUCKET(op, action)                                                                      \
+    static const struct need need_##op[] = {{"s3:" action, NULL, s3_target_bucket}, {0}}
+#define ON_VERSION(op, plain, version)                                                             \
+    static const struct need need_##op[] = {{"s3:" plain, no_version, s3_target_object},           \
+                                            {"s3:" version, has_version, s3_target_object},        \
+                                            {0}}
+
+static const struct need need_ListBuckets[] = {{"s3:ListAllMyBuckets", NULL, NULL}, {0}};
+static const struct need need_CreateBucket[] = {
+    {"s3:CreateBucket", NULL, s3_target_new_bucket},
+    {"s3:PutBucketAcl", has_acl, s3_target_new_bucket},
+    {"s3:PutBucketOwnershipControls", has_ownership, s3_target_new_bucket},
+    {"s3:TagResource", has_bucket_tags, s3_target_new_bucket},
+    {0}};
+ON_BUCKET(DeleteBucket, "DeleteBucket");
+ON_BUCKET(HeadBucket, "ListBucket");
+ON_BUCKET(GetBucketLocation, "GetBucketLocation");
+ON_BUCKET(GetBucketVersioning, "GetBucketVersioning");
+ON_BUCKET(PutBucketVersioning, "PutBucketVersioning");
+ON_BUCKET(GetBucketEncryption, "GetEncryptionConfiguration");
+ON_BUCKET(PutBucketEncryption, "PutEncryptionConfiguration");
+ON_BUCKET(GetBucketPolicy, "GetBucketPolicy");
+ON_BUCKET(PutBucketPolicy, "PutBucketPolicy");
+ON_BUCKET(DeleteBucketPolicy, "DeleteBucketPolicy");
+ON_BUCKET(GetBucketPolicyStatus, "GetBucketPolicyStatus");
+ON_BUCKET(GetPublicAccessBlock, "GetBucketPublicAccessBlock");
+ON_BUCKET(PutPublicAccessBlock, "PutBucketPublicAccessBlock");
+ON_BUCKET(GetBucketNotificationConfiguration, "GetBucketNotification");
+ON_BUCKET(PutBucketNotificationConfiguration, "PutBucketNotification");
+ON_BUCKET(GetBucketTagging, "GetBucketTagging");
+ON_BUCKET(PutBucketTagging, "PutBucketTagging");
+ON_BUCKET(GetBucketAcl, "GetBucketAcl");
+ON_BUCKET(PutBucketAcl, "PutBucketAcl");
+ON_BUCKET(GetBucketOwnershipControls, "GetBucketOwnershipControls");
+ON_BUCKET(PutBucketOwnershipControls, "PutBucketOwnershipControls");
+static const struct need need_ListObjects[] = {{"s3:ListBucket", NULL, s3_target_list}, {0}};
+static const struct need need_ListObjectVersions[] = {{"s3:ListBucketVersions", NULL,
+                                                       s3_target_list},
+                                                      {0}};
+static const struct need need_ListMultipartUploads[] = {{"s3:ListBucketMultipartUploads", NULL,
+                                                         s3_target_list},
+                                                        {0}};
+
+ON_VERSION(GetObject, "GetObject", "GetObjectVersion");
+ON_VERSION(DeleteObject, "DeleteObject", "DeleteObjectVersion");
+ON_VERSION(GetObjectTagging, "GetObjectTagging", "GetObjectVersionTagging");
+ON_VERSION(PutObjectTagging, "PutObjectTagging", "PutObjectVersionTagging");
+ON_VERSION(DeleteObjectTagging, "DeleteObjectTagging", "DeleteObjectVersionTagging");
+ON_VERSION(GetObjectAcl, "GetObjectAcl", "GetObjectVersionAcl");
+ON_VERSION(PutObjectAcl, "PutObjectAcl", "PutObjectVersionAcl");
+static const struct need need_GetObjectAttributes[] = {
+    {"s3:GetObject", no_version, s3_target_object},
+    {"s3:GetObjectAttributes", no_version, s3_target_object},
+    {"s3:GetObjectVersion", has_version, s3_target_object},
+    {"s3:GetObjectVersionAttributes", has_version, s3_target_object},
+    {0}};
+static const struct need need_PutObject[] = {
+    {"s3:PutObject", NULL, s3_target_object_write},
+    {"s3:PutObjectTagging", has_tags, s3_target_object_write},
+    {"s3:PutObjectAcl", has_acl, s3_target_object_write},
+    {"s3:GetObject", has_if_match, s3_target_object_write},
+    {0}};
+static const struct need need_CopyObject[] = {
+    {"s3:GetObject", source_no_version, s3_target_source},
+    {"s3:GetObjectVersion", source_version, s3_target_source},
+    {"s3:GetObjectTagging", source_tags_plain, s3_target_source},
+    {"s3:GetObjectVersionTagging", source_tags_version, s3_target_source},
+    {"s3:PutObject", NULL, s3_target_object_write},
+    {"s3:PutObjectTagging", writes_tags, s3_target_object_write},
+    {"s3:PutObjectAcl", has_acl, s3_target_object_write},
+    {0}};
+static const struct need need_UploadPartCopy[] = {
+    {"s3:GetObject", source_no_version, s3_target_source},
+    {"s3:GetObjectVersion", source_version, s3_target_source},
+    {"s3:PutObject", NULL, s3_target_object_write},
+    {0}};
+static const struct need need_part[] = {{"s3:PutObject", NULL, s3_target_object_write}, {0}};
+static const struct need need_abort[] = {{"s3:AbortMultipartUpload", NULL, s3_target_object_write},
+                                         {0}};
+static const struct need need_ListParts[] = {{"s3:ListMultipartUploadParts", NULL,
+                                              s3_target_object_write},
+                                             {0}};
+
+/* -- rows ----------------------------------------------------------------------------------------------------- */
+
+#define BUCKET_READ(op, n, in)                                                                     \
+    {.name = #op, .handler = s3_##op##_op, .effect = OP_READ, .audit = AUDIT_MANAGEMENT,           \
+     .needs = n, .record_in = in, .anonymous = true}
+#define BUCKET_WRITE(op, n, in)                                                                    \
+    {.name = #op, .handler = s3_##op##_op, .effect = OP_WRITE, .audit = AUDIT_MANAGEMENT,          \
+     .needs = n, .record_in = in, .anonymous = true}
+#define OBJECT_READ(op, n, in)                                                                     \
+    {.name = #op, .handler = s3_##op##_op, .effect = OP_READ, .audit = AUDIT_DATA, .needs = n,     \
+     .record_in = in, .anonymous = true}
+#define OBJECT_WRITE(op, n, in, result, hooks)                                                     \
+    {.name = #op, .handler = s3_##op##_op, .effect = OP_WRITE, .audit = AUDIT_DATA, .needs = n,    \
+     .record_in = in, .record_out = result, .body = hooks, .anonymous = true}
+
+#define SSE_IN "ServerSideEncryption SSEKMSKeyId BucketKeyEnabled "
+#define SSE_OUT "ServerSideEncryption SSEKMSKeyId BucketKeyEnabled VersionId "
+#define WRITE_IN "Bucket Key ACL StorageClass Tagging " SSE_IN
+
+static const struct op_row rows[] = {
+    {.name = "CreateBucket", .handler = s3_CreateBucket_op, .effect = OP_WRITE,
+     .audit = AUDIT_MANAGEMENT, .needs = need_CreateBucket,
+     .record_in = "Bucket ACL CreateBucketConfiguration ObjectOwnership"},
+    {.name = "ListBuckets", .handler = s3_ListBuckets_op, .effect = OP_READ,
+     .audit = AUDIT_MANAGEMENT, .needs = need_ListBuckets,
+     .record_in = "MaxBuckets Prefix BucketRegion"},
+    BUCKET_WRITE(DeleteBucket, need_DeleteBucket, "Bucket"),
+    OBJECT_READ(HeadBucket, need_HeadBucket, "Bucket"), /* a data event, as on AWS */
+    BUCKET_READ(GetBucketLocation, need_GetBucketLocation, "Bucket"),
+    BUCKET_READ(GetBucketVersioning, need_GetBucketVersioning, "Bucket"),
+    BUCKET_WRITE(PutBucketVersioning, need_PutBucketVersioning, "Bucket VersioningConfiguration"),
+    BUCKET_READ(GetBucketEncryption, need_GetBucketEncryption, "Bucket"),
+    BUCKET_WRITE(PutBucketEncryption, need_PutBucketEncryption,
+                 "Bucket ServerSideEncryptionConfiguration"),
+    BUCKET_WRITE(DeleteBucketEncryption, need_PutBucketEncryption, "Bucket"),
+    BUCKET_READ(GetBucketPolicy, need_GetBucketPolicy, "Bucket"),
+    BUCKET_WRITE(PutBucketPolicy, need_PutBucketPolicy, "Bucket Policy"),
+    BUCKET_WRITE(DeleteBucketPolicy, need_DeleteBucketPolicy, "Bucket"),
+    BUCKET_READ(GetBucketPolicyStatus, need_GetBucketPolicyStatus, "Bucket"),
+    BUCKET_READ(GetPublicAccessBlock, need_GetPublicAccessBlock, "Bucket"),
+    BUCKET_WRITE(PutPublicAccessBlock, need_PutPublicAccessBlock,
+                 "Bucket PublicAccessBlockConfiguration"),
+    BUCKET_WRITE(DeletePublicAccessBlock, need_PutPublicAccessBlock, "Bucket"),
+    BUCKET_READ(GetBucketNotificationConfiguration, need_GetBucketNotificationConfiguration,
+                "Bucket"),
+    BUCKET_WRITE(PutBucketNotificationConfiguration, need_PutBucketNotificationConfiguration,
+                 "Bucket NotificationConfiguration"),
+    BUCKET_READ(GetBucketTagging, need_GetBucketTagging, "Bucket"),
+    BUCKET_WRITE(PutBucketTagging, need_PutBucketTagging, "Bucket Tagging"),
+    BUCKET_WRITE(DeleteBucketTagging, need_PutBucketTagging, "Bucket"),
+    BUCKET_READ(GetBucketAcl, need_GetBucketAcl, "Bucket"),
+    BUCKET_WRITE(PutBucketAcl, need_PutBucketAcl, "Bucket ACL"),
+    BUCKET_READ(GetBucketOwnershipControls, need_GetBucketOwnershipControls, "Bucket"),
+    BUCKET_WRITE(PutBucketOwnershipControls, need_PutBucketOwnershipControls,
+                 "Bucket OwnershipControls"),
+    BUCKET_WRITE(DeleteBucketOwnershipControls, need_PutBucketOwnershipControls, "Bucket"),
+
+    OBJECT_READ(ListObjects, need_ListObjects, "Bucket Prefix Delimiter Marker MaxKeys"),
+    OBJECT_READ(ListObjectsV2, need_ListObjects, "Bucket Prefix Delimiter StartAfter MaxKeys"),
+    OBJECT_READ(ListObjectVersions, need_ListObjectVersions,
+                "Bucket Prefix Delimiter KeyMarker VersionIdMarker MaxKeys"),
+    OBJECT_READ(ListMultipartUploads, need_ListMultipartUploads,
+                "Bucket Prefix Delimiter KeyMarker UploadIdMarker MaxUploads"),
+
+    OBJECT_WRITE(PutObject, need_PutObject, WRITE_IN, SSE_OUT, &S3_PUT_BODY),
+    OBJECT_READ(GetObject, need_GetObject, "Bucket Key VersionId Range PartNumber"),
+    OBJECT_READ(HeadObject, need_GetObject, "Bucket Key VersionId Range PartNumber"),
+    OBJECT_READ(GetObjectAttributes, need_GetObjectAttributes,
+                "Bucket Key VersionId ObjectAttributes"),
+    OBJECT_WRITE(CopyObject, need_CopyObject,
+                 WRITE_IN "CopySource MetadataDirective TaggingDirective",
+                 SSE_OUT "CopySourceVersionId", NULL),
+    OBJECT_WRITE(DeleteObject, need_DeleteObject, "Bucket Key VersionId",
+                 "VersionId DeleteMarker", NULL),
+    /* Each key is authorised by itself, in the handler. */
+    OBJECT_WRITE(DeleteObjects, NO_NEEDS, "Bucket Delete", NULL, NULL),
+    OBJECT_READ(GetObjectTagging, need_GetObjectTagging, "Bucket Key VersionId"),
+    OBJECT_WRITE(PutObjectTagging, need_PutObjectTagging, "Bucket Key VersionId", "VersionId",
+                 NULL),
+    OBJECT_WRITE(DeleteObjectTagging, need_DeleteObjectTagging, "Bucket Key VersionId",
+                 "VersionId", NULL),
+    OBJECT_READ(GetObjectAcl, need_GetObjectAcl, "Bucket Key VersionId"),
+    OBJECT_WRITE(PutObjectAcl, need_PutObjectAcl, "Bucket Key VersionId ACL", NULL, NULL),
+
+    OBJECT_WRITE(CreateMultipartUpload, need_PutObject, WRITE_IN "ChecksumAlgorithm ChecksumType",
+                 "Bucket Key UploadId " SSE_OUT, NULL),
+    OBJECT_WRITE(UploadPart, need_part, "Bucket Key UploadId PartNumber", SSE_OUT, &S3_PART_BODY),
+    OBJECT_WRITE(UploadPartCopy, need_UploadPartCopy,
+                 "Bucket Key UploadId PartNumber CopySource CopySourceRange",
+                 SSE_OUT "CopySourceVersionId", NULL),
+    OBJECT_WRITE(CompleteMultipartUpload, need_part, "Bucket Key UploadId",
+                 "Location Bucket Key ETag " SSE_OUT, NULL),
+    OBJECT_WRITE(AbortMultipartUpload, need_abort, "Bucket Key UploadId", NULL, NULL),
+    OBJECT_READ(ListParts, need_ListParts, "Bucket Key UploadId MaxParts PartNumberMarker"),
+};
+
+static void stop(struct ward *w UNUSED)
+{
+    s3_bucket_keys_stop();
+}
+
+const struct room s3_room = {
+    .name = "s3",
+    .model = &s3_model,
+    .event_source = "s3.amazonaws.com",
+    .ops = rows,
+    .n_ops = ARRAY_LEN(rows),
+    .validation_code = "InvalidArgument",
+    .denied_code = "AccessDenied",
+    .jobs = S3_JOBS,
+    .start = s3_sweep,
+    .stop = stop,
+};
