@@ -525,6 +525,9 @@ class Generator:
         if m.get("jsonvalue"):
             sys.exit(f"gen_model: {owner}.{name} is a jsonvalue, which the codecs do not know.")
         target = self.shapes[m["shape"]]
+        if m.get("location") == "querystring" and target["type"] == "map":
+            sys.exit(f"gen_model: {owner}.{name} is a map of the query string, which the codecs do "
+                     "not know.")
         stream = self.is_stream(m)
         self.need_stream = self.need_stream or stream
         f = [f".name = {c_str(name)}, .wire = {c_str(m.get('locationName', name))}"]

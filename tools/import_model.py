@@ -3,7 +3,7 @@
 
     tools/import_model.py kms --ops Encrypt,Decrypt   choose operations (replaces the choice)
     tools/import_model.py kms --add ReEncrypt         add to the choice kept in model.json
-    tools/import_model.py kms                         import the same choice again, from a newer model
+    tools/import_model.py kms                         the same choice again, from a newer model
     tools/import_model.py kms --list                  the names of all operations
     tools/import_model.py kms --ops all --out FILE    everything, somewhere else (tests)
 

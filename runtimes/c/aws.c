@@ -124,36 +124,32 @@ static bool bucket_is_valid(struct str b)
            str_find(b, STR("..")) < 0;
 }
 
-struct place {
-    struct http_base base;
-    bool bucket_in_path;
-};
-
-static struct err *find_place(const struct aws_call *call, struct str region, struct place *out)
+struct err *aws_endpoint(const char *service, struct str region, struct str bucket,
+                         struct http_base *out_base, bool *out_bucket_in_path)
 {
-    struct place at = {.bucket_in_path = call->bucket.p != NULL};
-    if (!is_label(str_c(call->service), SERVICE_MAX) || !is_label(region, REGION_MAX))
+    bool in_path = bucket.p != NULL;
+    if (!is_label(str_c(service), SERVICE_MAX) || !is_label(region, REGION_MAX))
         return err_new(ERR_INVALID, "the service or the region is not a name");
-    if (call->bucket.p != NULL && !bucket_is_valid(call->bucket))
+    if (in_path && !bucket_is_valid(bucket))
         return err_new(ERR_INVALID, "the bucket's name is not well-formed");
-    struct str configured = configured_endpoint(call->service);
+    CLEANUP(buf_clear) struct buf url = BUF_INIT(HTTP_HOST_MAX + 64);
+    struct str configured = configured_endpoint(service);
     if (configured.p != NULL) {
-        TRY(http_base_parse(configured, &at.base));
-        *out = at;
-        return NULL;
+        buf_str(&url, configured);
+    } else {
+        buf_c(&url, "https://");
+        if (in_path && str_find_char(bucket, '.') < 0) {
+            in_path = false;
+            buf_str(&url, bucket);
+            buf_char(&url, '.');
+        }
+        buf_fmt(&url, "%s.%.*s.amazonaws.com%s", service, STR_ARG(region),
+                str_starts_c(region, "cn-") ? ".cn" : "");
     }
-    CLEANUP(buf_clear) struct buf url = BUF_INIT(HTTP_HOST_MAX + 16);
-    buf_c(&url, "https://");
-    if (call->bucket.p != NULL && str_find_char(call->bucket, '.') < 0) {
-        at.bucket_in_path = false;
-        buf_str(&url, call->bucket);
-        buf_char(&url, '.');
-    }
-    buf_fmt(&url, "%s.%.*s.amazonaws.com%s", call->service, STR_ARG(region),
-            str_starts_c(region, "cn-") ? ".cn" : "");
-    TRY(buf_check(&url));
-    TRY(http_base_parse(buf_view(&url), &at.base));
-    *out = at;
+    if (!buf_ok(&url))
+        return err_new(ERR_INVALID, "the endpoint's name is too long");
+    TRY(http_base_parse(buf_view(&url), out_base));
+    *out_bucket_in_path = in_path;
     return NULL;
 }
 
@@ -176,7 +172,7 @@ struct attempt {
     struct aws *aws;
     const struct aws_call *call;
     struct str region;
-    const struct place *place;
+    const struct http_base *base;
     struct str path;       /* with the bucket, when it is there */
     struct str target;     /* path and query */
     char body_sha256[SIGV4_HEX + 1];
@@ -198,7 +194,7 @@ static struct err *sign_and_send(struct attempt *at, struct http_response *reply
     char now[TIME_TEXT_MAX];
     time_basic(clock_now_ms(), now);
     CLEANUP(buf_clear) struct buf host = BUF_INIT(HTTP_HOST_MAX + 16);
-    http_base_host(&at->place->base, &host);
+    http_base_host(at->base, &host);
     add_header(headers, &n, STR("Host"), buf_view(&host));
     add_header(headers, &n, STR("X-Amz-Date"), str_c(now));
     add_header(headers, &n, STR("X-Amz-Content-Sha256"), str_c(at->body_sha256));
@@ -217,7 +213,7 @@ static struct err *sign_and_send(struct attempt *at, struct http_response *reply
     add_header(headers, &n, STR("Authorization"), buf_view(&authorization));
     struct http_sink sink = {tap_piece, &at->tap};
     struct http_request q = {
-        .method = call->method, .base = &at->place->base, .target = at->target,
+        .method = call->method, .base = at->base, .target = at->target,
         .headers = headers + 1, .n_headers = n - 1, /* the client writes Host itself */
         .body = call->body, .deadline_ms = at->deadline_ms, .body_max = call->reply_max,
         .sink = at->tap.sink != NULL ? &sink : NULL,
@@ -292,8 +288,9 @@ static struct err *judge(const struct aws_call *call, const struct http_response
         return NULL;
     struct str body = buf_view(&reply->body);
     struct str code = str_take(error_code(body), 80), words = error_words(body);
-    struct err *e = err_new(kind_of(reply->status, code), "%s answered %d %.*s%s%.*s", call->service,
-                            reply->status, STR_ARG(code), words.n > 0 ? ": " : "", STR_ARG(words));
+    struct err *e = err_new(kind_of(reply->status, code), "%s answered %d %.*s%s%.*s",
+                            call->service, reply->status, STR_ARG(code), words.n > 0 ? ": " : "",
+                            STR_ARG(words));
     e->status = reply->status;
     blank_controls(e->message);
     return e;
@@ -339,13 +336,14 @@ static struct err *try_often(struct attempt *at, struct http_response *reply)
 
 struct err *aws_call(struct aws *a, const struct aws_call *call, struct http_response *reply)
 {
-    struct place place;
+    struct http_base base;
+    bool in_path;
     struct str region = call->region.p == NULL ? a->region : call->region;
     if (call->n_headers > AWS_HEADERS_MAX)
         return err_new(ERR_LIMIT, "more than %d headers", AWS_HEADERS_MAX);
-    TRY(find_place(call, region, &place));
+    TRY(aws_endpoint(call->service, region, call->bucket, &base, &in_path));
     CLEANUP(buf_clear) struct buf target = BUF_INIT(TARGET_MAX);
-    if (place.bucket_in_path) {
+    if (in_path) {
         buf_char(&target, '/');
         buf_str(&target, call->bucket);
     }
@@ -359,7 +357,7 @@ struct err *aws_call(struct aws *a, const struct aws_call *call, struct http_res
         return err_new(ERR_LIMIT, "the path and query are longer than %d bytes", TARGET_MAX);
     int64_t deadline = a->deadline_ms > 0 ? a->deadline_ms : clock_mono_ms() + AWS_CALL_TIMEOUT_MS;
     struct attempt at = {
-        .aws = a, .call = call, .region = region, .place = &place,
+        .aws = a, .call = call, .region = region, .base = &base,
         .path = str_take(buf_view(&target), path_n), .target = buf_view(&target),
         .deadline_ms = deadline, .tap = {.sink = call->sink},
     };

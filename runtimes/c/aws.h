@@ -37,8 +37,9 @@ enum {
 
 struct aws;
 
-struct err *aws_new(struct aws **out) MUST_CHECK; /* ERR_INVALID: something is not set, or wrongly */
-void aws_free(struct aws *a);                     /* NULL is fine */
+/* ERR_INVALID: something is not set, or wrongly. */
+struct err *aws_new(struct aws **out) MUST_CHECK;
+void aws_free(struct aws *a); /* NULL is fine */
 
 /* Call at the start of each invocation: all calls until the next aws_begin() must end within
  * `budget_ms`, and connections from before are not trusted. */
@@ -94,6 +95,11 @@ struct err *s3_get_object(struct aws *a, const struct s3_get *get, const struct 
  * nobody: what SNS does not take is ERR_INVALID. */
 struct err *sns_publish(struct aws *a, struct str topic_arn, struct str subject,
                         struct str message) MUST_CHECK;
+
+/* Where a call goes, by the rules above. `bucket` may be STR_NONE. *out_bucket_in_path: path
+ * style. */
+struct err *aws_endpoint(const char *service, struct str region, struct str bucket,
+                         struct http_base *out_base, bool *out_bucket_in_path) MUST_CHECK;
 
 /* The region in "arn:aws:service:REGION:account:…"; STR_NONE when it is no ARN or has none. */
 struct str aws_arn_region(struct str arn);

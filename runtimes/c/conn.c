@@ -44,11 +44,12 @@ static struct err *wait_for(int fd, short events, struct conn_limit limit, const
 static void tune(int fd)
 {
     int one = 1;
-    /* Small requests and answers: waiting to fill a segment only costs time. Failure is harmless. */
+    /* Small requests and answers: waiting to fill a segment only costs time. Failing is no harm. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 }
 
-static struct err *dial_address(const struct addrinfo *ai, struct conn_limit limit, int *out_fd)
+static struct err *dial_address(const struct addrinfo *ai, struct conn_limit limit,
+                                int *out_fd)
 {
     int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)

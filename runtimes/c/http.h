@@ -18,9 +18,9 @@
  *     CLEANUP(http_response_clear) struct http_response r = HTTP_RESPONSE_INIT;
  *     TRY(http_exchange(c, &q, &r));   // any status is a success here: look at r.status
  *
- * Connections are kept for a while and used again. Names are resolved by the C library's own "files"
- * and "dns" (no plug-ins, which a static program must not load); its time-outs (resolv.conf) count
- * against the deadline but are not cut short by it.
+ * Connections are kept for a while and used again. Names are resolved by the C library's own
+ * "files" and "dns" (no plug-ins, which a static program must not load); its time-outs, those of
+ * resolv.conf, count against the deadline but are not cut short by it.
  *
  * Errors: ERR_INVALID (the request), ERR_IO (not reached, torn), ERR_TIMEOUT, ERR_DENIED (the
  * certificate), ERR_CORRUPT (not HTTP), ERR_LIMIT (head or body too large). ERR_IO and ERR_TIMEOUT
@@ -46,7 +46,8 @@ enum {
 struct http_client;
 
 /* `ca_file`: the certificates to trust (PEM). NULL: AWS_CA_BUNDLE, else SSL_CERT_FILE, else the
- * bundle of the system. It is read at the first https connection. Ignores SIGPIPE for the process. */
+ * bundle of the system. It is read at the first https connection. The process then ignores SIGPIPE,
+ * and OpenSSL does not read the machine's openssl.cnf. */
 struct err *http_client_new(const char *ca_file, struct http_client **out) MUST_CHECK;
 void http_client_free(struct http_client *c); /* NULL is fine */
 

@@ -145,7 +145,9 @@ struct room {
     const char *event_source;    /* "kms.amazonaws.com" */
     const struct op_row *ops;
     size_t n_ops;
-    const char *validation_code; /* "ValidationException", "ValidationError", "InvalidParameter"… */
+    const char *validation_code; /* "ValidationException", "ValidationError", "InvalidParameter"…;
+                                    NULL: the handlers check all themselves, where AWS's model says
+                                    other than AWS does (SQS) */
     const char *denied_code;     /* "AccessDeniedException", "AccessDenied", "AuthorizationError",
                                     "UnauthorizedOperation" (EC2) */
     bool global;                 /* IAM, STS's records…: region us-east-1 in records and ARNs */
@@ -244,6 +246,8 @@ enum call_as {
     AS_CALLER = 1, /* the principal of `from`, on whose behalf service `service` calls */
     AS_SERVICE,    /* the service principal itself, for `account` */
     AS_ROLE,       /* a role that the service was given (PassRole), session name = service's */
+    AS_PRINCIPAL,  /* who asked for the work, named by ARN and looked up anew for each call: what
+                      was taken from them since is taken (CloudFormation without a role) */
 };
 
 struct api_call {
@@ -252,6 +256,7 @@ struct api_call {
     enum call_as as;
     const char *service;   /* "s3.amazonaws.com": invokedBy and, AS_SERVICE, the principal */
     struct str role_arn, session_name; /* AS_ROLE */
+    struct str principal_arn;          /* AS_PRINCIPAL: user, role, or assumed-role session */
     struct str account, region; /* where; STR_NONE: from's */
     struct str source_arn; /* aws:SourceArn for AS_SERVICE; STR_NONE: none */
     struct arena *arena;   /* where the output lives; NULL: from's */

@@ -112,8 +112,20 @@ void line_global_keys(struct line *l)
     l->global_keys = l->keys.n;
 }
 
-static struct err *denied(struct call *c, const char *action, struct str arn, const char *because)
+/* "because no identity-based policy allows the kms:Encrypt action", in AWS's words. */
+static struct str reason(struct call *c, const char *action, const struct authz_decision *d)
 {
+    if (strncmp(d->because, "with ", 5) == 0)
+        return str_c(d->because);
+    if (d->policy_kind == NULL)
+        return arena_fmt(c->arena, "because %s", d->because);
+    return arena_fmt(c->arena, "because no %s allows the %s action", d->policy_kind, action);
+}
+
+static struct err *denied(struct call *c, const char *action, struct str arn,
+                          const struct authz_decision *d)
+{
+    struct str why = reason(c, action, d);
     const struct principal *who = &c->id.who;
     struct str name = who->session_arn.p != NULL ? who->session_arn : who->arn;
     const char *code = c->room->denied_code;
@@ -122,13 +134,11 @@ static struct err *denied(struct call *c, const char *action, struct str arn, co
         return err_aws(status, code, "Access Denied");
     if (who->kind == PRINCIPAL_SERVICE)
         return err_aws(status, code,
-                       "Service: %.*s is not authorized to perform: %s on resource: %.*s because "
-                       "%s",
-                       STR_ARG(who->service), action, STR_ARG(arn), because);
+                       "Service: %.*s is not authorized to perform: %s on resource: %.*s %.*s",
+                       STR_ARG(who->service), action, STR_ARG(arn), STR_ARG(why));
     return err_aws(status, code,
-                   "User: %.*s is not authorized to perform: %s on resource: %.*s %s%s",
-                   STR_ARG(name), action, STR_ARG(arn),
-                   strncmp(because, "with ", 5) == 0 ? "" : "because ", because);
+                   "User: %.*s is not authorized to perform: %s on resource: %.*s %.*s",
+                   STR_ARG(name), action, STR_ARG(arn), STR_ARG(why));
 }
 
 static void drop_policy(void *p)
@@ -143,7 +153,7 @@ static struct err *resource_policy(struct call *c, const char *action, const str
     if (t->policy.p == NULL)
         return NULL;
     enum policy_kind kind =
-        strncmp(action, "sts:AssumeRole", 14) == 0 ? POLICY_TRUST : POLICY_RESOURCE;
+        strncmp(action, "sts:", 4) == 0 ? POLICY_TRUST : POLICY_RESOURCE;
     TRY(policy_compile_cached(t->policy, kind, out));
     arena_on_free(c->arena, drop_policy, *out);
     return NULL;
@@ -165,7 +175,7 @@ static struct err *evaluate(struct call *c, const char *action, const struct tar
                               .keys = l->keys.v,
                               .n_keys = l->keys.n};
     struct authz_decision d = policy_evaluate(&set, &r);
-    return d.result == AUTHZ_ALLOW ? NULL : denied(c, action, r.resource, d.because);
+    return d.result == AUTHZ_ALLOW ? NULL : denied(c, action, r.resource, &d);
 }
 
 struct err *call_check(struct call *c, const char *action, const struct target *t)

@@ -208,8 +208,8 @@ static void encode_payload(struct arena *a, const struct service_model *m, enum 
     const char *root = strcmp(payload->wire, payload->name) != 0 ? payload->wire
                        : payload->shape->xml_name != NULL        ? payload->shape->xml_name
                                                                  : payload->wire;
-    xw_open_ns(&w, root, payload->xml_ns != NULL ? payload->xml_ns
-                                                 : document_ns(m, payload->shape));
+    xw_open_ns(&w, root,
+               payload->xml_ns != NULL ? payload->xml_ns : document_ns(m, payload->shape));
     xml_encode_members(a, &w, &(struct xml_opts){0}, payload->shape, v);
     xw_close(&w, root);
 }
@@ -346,8 +346,8 @@ struct err *codec_encode(struct arena *a, const struct service_model *m, const s
 /* --- errors */
 
 struct error_facts {
-    const char *code;         /* as sent in XML: "NoSuchEntity" */
-    const char *type;         /* as sent in JSON: "NoSuchEntityException" */
+    const char *code;          /* as sent in XML: "NoSuchEntity" */
+    const char *type;          /* as sent in JSON: "NoSuchEntityException" */
     const struct shape *shape; /* NULL: not in the model */
     int status;
     bool client_fault;

@@ -76,7 +76,8 @@ struct err *codec_encode(struct arena *a, const struct service_model *m, const s
                          struct wire_response *out) MUST_CHECK;
 
 /* Writes an error in the protocol's own form, with its headers (x-amzn-ErrorType, …). `m` and `op`
- * may be NULL (the service or the operation was not known). `resource` is S3's <Resource>, or STR_NONE. */
+ * may be NULL (the service or the operation was not known). `resource` is S3's <Resource>, or
+ * STR_NONE. */
 void codec_encode_error(struct arena *a, const struct service_model *m, const struct op_model *op,
                         enum protocol proto, const struct err *e, const char *request_id,
                         struct str resource, struct wire_response *out);

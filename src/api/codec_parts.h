@@ -35,8 +35,8 @@ struct json_opts {
 struct err *json_decode_struct(struct arena *a, const struct json_opts *o, const struct shape *s,
                                const struct jv *j, void *out) MUST_CHECK;
 struct err *json_decode_any(struct arena *a, const struct json_opts *o,
-                            const struct shape_member *m, const struct jv *j, void *slot)
-    MUST_CHECK;
+                            const struct shape_member *m, const struct jv *j,
+                            void *slot) MUST_CHECK;
 void json_encode_struct(struct jw *w, const struct json_opts *o, const struct shape *s,
                         const void *p);
 
@@ -59,8 +59,8 @@ void xml_encode_member(struct arena *a, struct xw *w, const struct xml_opts *o,
 
 /* HTTP bindings of the REST protocols. */
 struct err *rest_decode_bindings(struct arena *a, const struct shape *s,
-                                 const struct wire_request *r, const char *code, void *out)
-    MUST_CHECK;
+                                 const struct wire_request *r, const char *code,
+                                 void *out) MUST_CHECK;
 struct err *rest_encode_bindings(struct arena *a, const struct shape *s, const void *output,
                                  struct wire_response *out) MUST_CHECK;
 const struct shape_member *payload_member(const struct shape *s);

@@ -16,8 +16,8 @@ struct query {
     bool ec2;
 };
 
-static struct err *decode_value(const struct query *q, const struct shape *s,
-                                enum time_format time, const struct node *n, void *out, int depth);
+static struct err *decode_value(const struct query *q, const struct shape *s, enum time_format time,
+                                const struct node *n, void *out, int depth);
 
 /* '.' sorts before everything, so that the children of a name follow it directly. */
 static int by_name(const void *x, const void *y)
@@ -104,8 +104,8 @@ static size_t numbered_children(struct arena *a, const struct node *n, struct nu
     return count;
 }
 
-static struct err *decode_entry(const struct query *q, const struct shape *s,
-                                const struct node *n, char *item, int depth)
+static struct err *decode_entry(const struct query *q, const struct shape *s, const struct node *n,
+                                char *item, int depth)
 {
     const struct node *key = child(n, s->key_wire != NULL ? s->key_wire : "key");
     const struct node *value = child(n, s->elem_wire != NULL ? s->elem_wire : "value");
@@ -115,9 +115,8 @@ static struct err *decode_entry(const struct query *q, const struct shape *s,
     return decode_value(q, s->elem, s->elem->time, value, item + s->value_offset, depth);
 }
 
-static struct err *decode_items(const struct query *q, const struct shape *s,
-                                const struct node *n, bool flattened, struct any_list *out,
-                                int depth)
+static struct err *decode_items(const struct query *q, const struct shape *s, const struct node *n,
+                                bool flattened, struct any_list *out, int depth)
 {
     const char *step = s->kind == SH_MAP ? "entry" : (s->elem_wire ? s->elem_wire : "member");
     const struct node *inner = flattened || q->ec2 ? NULL : child(n, step);
@@ -166,8 +165,8 @@ static const struct node *find_node(const struct query *q, const struct node *n,
     return c != NULL ? c : child(n, m->wire);
 }
 
-static struct err *decode_struct(const struct query *q, const struct shape *s,
-                                 const struct node *n, void *out, int depth)
+static struct err *decode_struct(const struct query *q, const struct shape *s, const struct node *n,
+                                 void *out, int depth)
 {
     for (uint32_t i = 0; i < s->n_members; i++) {
         const struct shape_member *m = &s->members[i];
@@ -183,8 +182,8 @@ static struct err *decode_struct(const struct query *q, const struct shape *s,
     return arena_check(q->arena);
 }
 
-static struct err *decode_value(const struct query *q, const struct shape *s,
-                                enum time_format time, const struct node *n, void *out, int depth)
+static struct err *decode_value(const struct query *q, const struct shape *s, enum time_format time,
+                                const struct node *n, void *out, int depth)
 {
     if (depth >= CODEC_DEPTH_MAX)
         return err_aws(400, q->code, "The input is nested too deeply.");

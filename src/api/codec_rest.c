@@ -160,8 +160,8 @@ static struct str join_list(struct arena *a, const struct shape *s, const struct
     return out;
 }
 
-static struct err *encode_binding(struct arena *a, const struct shape_member *m,
-                                  const void *output, struct wire_response *out)
+static struct err *encode_binding(struct arena *a, const struct shape_member *m, const void *output,
+                                  struct wire_response *out)
 {
     const void *v = member_value(m, output);
     if (v == NULL)
@@ -175,16 +175,17 @@ static struct err *encode_binding(struct arena *a, const struct shape_member *m,
         for (size_t i = 0; i < l->n; i++) {
             const char *item = list_item(m->shape, l, i);
             struct str name = arena_concat(a, str_c(m->wire), *(const struct str *)item);
-            TRY(add_header(out, name, text_encode(a, m->shape->elem, TIME_RFC822,
-                                                  item + m->shape->value_offset)));
+            TRY(add_header(
+                out, name,
+                text_encode(a, m->shape->elem, TIME_RFC822, item + m->shape->value_offset)));
         }
         return NULL;
     }
     if (m->loc != LOC_HEADER)
         return NULL;
     enum time_format time = m->time != TIME_DEFAULT ? m->time : TIME_RFC822;
-    struct str text = m->shape->kind == SH_LIST ? join_list(a, m->shape, v)
-                                                : text_encode(a, m->shape, time, v);
+    struct str text =
+        m->shape->kind == SH_LIST ? join_list(a, m->shape, v) : text_encode(a, m->shape, time, v);
     return add_header(out, str_c(m->wire), text);
 }
 

@@ -102,8 +102,7 @@ static struct str float_text(struct arena *a, double v)
     return jv_text(a, &(struct jv){.type = JV_NUM, .d = v});
 }
 
-struct str text_encode(struct arena *a, const struct shape *s, enum time_format time,
-                       const void *p)
+struct str text_encode(struct arena *a, const struct shape *s, enum time_format time, const void *p)
 {
     switch (s->kind) {
     case SH_STRING:

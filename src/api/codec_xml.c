@@ -10,9 +10,8 @@ static struct err *decode_value(struct arena *a, const struct shape *s, enum tim
 /* A flattened list's elements are named by the list's element name, or by the member. */
 static bool names_item(const struct shape_member *m, struct str name)
 {
-    return str_is(name, m->wire) ||
-           (m->shape->kind == SH_LIST && m->shape->elem_wire != NULL &&
-            str_is(name, m->shape->elem_wire));
+    return str_is(name, m->wire) || (m->shape->kind == SH_LIST && m->shape->elem_wire != NULL &&
+                                     str_is(name, m->shape->elem_wire));
 }
 
 static struct err *decode_item(struct arena *a, const struct shape *s, const struct xml *x,
@@ -201,9 +200,10 @@ static void encode_value(struct arena *a, struct xw *w, const struct xml_opts *o
         xw_close(w, name);
     } else if (s->kind == SH_LIST || s->kind == SH_MAP) {
         const char *item = s->kind == SH_MAP ? "entry" : "member";
+        if (s->kind == SH_LIST && s->elem_wire != NULL)
+            item = s->elem_wire;
         xw_open(w, name);
-        encode_items(a, w, o, s, p, s->kind == SH_LIST && s->elem_wire != NULL ? s->elem_wire : item,
-                     depth + 1);
+        encode_items(a, w, o, s, p, item, depth + 1);
         xw_close(w, name);
     } else {
         xw_elem(w, name, scalar_text(a, o, s, time, p));

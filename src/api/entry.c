@@ -367,9 +367,13 @@ struct err *api_start(struct ward *w)
     return scheduler_start(w);
 }
 
-void api_stop(struct ward *w)
+void api_stop_parking(void)
 {
     park_stop();
+}
+
+void api_stop(struct ward *w)
+{
     scheduler_stop(w);
     for (size_t i = 0; i < w->n_rooms; i++)
         if (w->rooms[i]->stop != NULL)

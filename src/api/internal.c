@@ -51,6 +51,8 @@ static struct err *who_calls(struct line *l, const struct api_call *o)
     }
     struct txn *t CLEANUP(txn_abort) = NULL;
     TRY(store_begin(c->ward->store, TXN_READ, &t));
+    if (o->as == AS_PRINCIPAL)
+        return identity_of_arn(t, l->arena, o->principal_arn, &c->id);
     return identity_of_role(t, l->arena, o->role_arn, o->session_name, &c->id);
 }
 
@@ -75,10 +77,12 @@ static struct err *set_up(struct line *l, const struct api_call *o, const char *
     if (depth > CALL_DEPTH_MAX)
         return err_new(ERR_INTERNAL, "Services called each other too deeply.");
     c->room = room_by_name(c->ward, room);
-    CHECK(c->room != NULL);
-    c->op = model_op(c->room->model, str_c(op));
-    CHECK(c->op != NULL);
+    if (c->room == NULL)
+        return err_not_implemented(c, room);
     c->proto = c->room->model->protocols[0];
+    c->op = model_op(c->room->model, str_c(op));
+    if (c->op == NULL)
+        return err_not_implemented(c, op);
     c->row = room_row(c->room, str_c(op));
     if (c->row == NULL)
         return err_not_implemented(c, op);

@@ -16,16 +16,15 @@ static struct err *decode_value(struct arena *a, const struct json_opts *o, cons
 static struct err *mistyped(const struct shape *s, const struct jv *j)
 {
     static const char *const wanted[] = {
-        [SH_STRING] = "a String", [SH_BLOB] = "a Blob",      [SH_BOOL] = "a Boolean",
-        [SH_INT] = "an Integer",  [SH_LONG] = "a Long",      [SH_FLOAT] = "a Double",
+        [SH_STRING] = "a String",  [SH_BLOB] = "a Blob",        [SH_BOOL] = "a Boolean",
+        [SH_INT] = "an Integer",   [SH_LONG] = "a Long",        [SH_FLOAT] = "a Double",
         [SH_TIME] = "a Timestamp", [SH_STRUCT] = "a structure", [SH_LIST] = "a list",
-        [SH_MAP] = "a map",       [SH_DOC] = "a document",   [SH_STREAM] = "a stream"};
+        [SH_MAP] = "a map",        [SH_DOC] = "a document",     [SH_STREAM] = "a stream"};
     switch (j->type) {
     case JV_ARR:
         return err_aws(400, serialization, "Start of list found where not expected");
     case JV_OBJ:
-        return err_aws(400, serialization,
-                       "Start of structure or map found where not expected.");
+        return err_aws(400, serialization, "Start of structure or map found where not expected.");
     case JV_NULL:
         return err_aws(400, serialization, "NULL_VALUE can not be converted to %s",
                        wanted[s->kind]);
@@ -101,8 +100,8 @@ static struct err *decode_float(const struct json_opts *o, const struct shape *s
 }
 
 /* Numbers are seconds; texts are accepted in both spellings whatever the format, as SDKs differ. */
-static struct err *decode_time(const struct json_opts *o, const struct shape *s,
-                               const struct jv *j, struct opt_int *out)
+static struct err *decode_time(const struct json_opts *o, const struct shape *s, const struct jv *j,
+                               struct opt_int *out)
 {
     double seconds = 0;
     int64_t ms;
@@ -199,8 +198,7 @@ static struct err *decode_struct(struct arena *a, const struct json_opts *o, con
         TRY(decode_value(a, &inner, m->shape, time, v, member_slot(a, m, out), depth));
     }
     if (s->is_union && found > 1)
-        return err_aws(400, serialization, "%s is a union; give one of its members only.",
-                       s->name);
+        return err_aws(400, serialization, "%s is a union; give one of its members only.", s->name);
     return arena_check(a);
 }
 

@@ -97,8 +97,8 @@ static int rank_needs(const struct op_route *route, const struct wire_request *r
     return n * 2;
 }
 
-static bool match_route(const struct op_route *route, const struct wire_request *r,
-                        struct str path, struct match *out)
+static bool match_route(const struct op_route *route, const struct wire_request *r, struct str path,
+                        struct match *out)
 {
     *out = (struct match){.route = route};
     struct str query = str_c(route->http_uri);

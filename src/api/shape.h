@@ -86,7 +86,7 @@ struct shape;
 struct shape_member {
     const char *name;       /* as in AWS's model and in the C struct */
     const char *wire;       /* locationName where it differs, else the same as name */
-    const char *query_name; /* ec2: queryName; query: the name where JSON has another (SQS); or NULL */
+    const char *query_name; /* ec2: queryName; query: where JSON has another (SQS); or NULL */
     const struct shape *shape;
     const char *xml_ns, *xml_prefix; /* xmlNamespace of the member, or NULL */
     uint32_t offset; /* in the C struct */

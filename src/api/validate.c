@@ -199,8 +199,7 @@ static int violations(const struct shape *s, const void *p)
         v |= HIGH;
     if (s->kind == SH_STRING) {
         struct str text = *(const struct str *)p;
-        if (s->pattern_code != NULL && (v & HIGH) == 0 &&
-            !pattern_match(s->pattern_code, text))
+        if (s->pattern_code != NULL && (v & HIGH) == 0 && !pattern_match(s->pattern_code, text))
             v |= PATTERN;
         if (s->enums != NULL && !in_enum(s, text))
             v |= ENUM;

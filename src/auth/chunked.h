@@ -14,7 +14,8 @@ enum { CHUNK_HEADER_MAX = 512, CHUNK_SIZE_MAX = 1 << 30, CHUNK_TRAILER_MAX = 819
 
 struct chunked;
 
-/* `s` tells which form; signing_key is copied. decoded_length: x-amz-decoded-content-length, or -1. */
+/* `s` tells which form; signing_key is copied. decoded_length: x-amz-decoded-content-length, or
+ * -1. */
 struct err *chunked_new(const struct sig *s, const unsigned char signing_key[32],
                         int64_t decoded_length, struct chunked **out) MUST_CHECK;
 void chunked_free(struct chunked *c); /* wipes; NULL is fine */

@@ -1,6 +1,7 @@
 /* Condition operators and keys.
- * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
- * and reference_policies_condition-single-vs-multi-valued-context-keys.html */
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/
+ * reference_policies_elements_condition_operators.html and
+ * reference_policies_condition-single-vs-multi-valued-context-keys.html */
 #include "policy_internal.h"
 
 #include "../core/clock.h"

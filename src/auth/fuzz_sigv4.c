@@ -1,5 +1,5 @@
-/* Any bytes as a request: "METHOD target", then a header on each line. It is parsed and checked, and
- * its target is signed by us and must then be accepted. */
+/* Any bytes as a request: "METHOD target", then a header on each line. It is parsed and checked,
+ * and its target is signed by us and must then be accepted. */
 #include "sigv4_internal.h"
 
 #include "../core/clock.h"

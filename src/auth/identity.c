@@ -193,6 +193,44 @@ struct err *identity_of_role(struct txn *t, struct arena *a, struct str role_arn
     return NULL;
 }
 
+/* arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION: the role must still be there. */
+static struct err *of_session_arn(struct txn *t, struct arena *a, struct str account,
+                                  struct str rest, struct identity *id)
+{
+    struct str role_name = str_cut(&rest, '/');
+    struct jv *role = NULL;
+    if (rest.n > 0)
+        TRY(iam_row_peek(t, a, "iam.role", account, role_name, &role));
+    if (role == NULL)
+        return err_aws(404, "NoSuchEntity", "The role of the session cannot be found.");
+    id->issued_ms = clock_now_ms();
+    role_identity(a, arena_str(a, account), role, rest, NULL, id);
+    return NULL;
+}
+
+struct err *identity_of_arn(struct txn *t, struct arena *a, struct str arn, struct identity *out)
+{
+    struct str rest = arn, part[5];
+    struct identity id = {0};
+    for (size_t i = 0; i < ARRAY_LEN(part); i++)
+        part[i] = str_cut(&rest, ':');
+    if (str_is(part[2], "sts") && str_starts_c(rest, "assumed-role/")) {
+        TRY(of_session_arn(t, a, part[4], str_skip(rest, 13), &id));
+    } else if (str_is(part[2], "iam") && str_starts_c(rest, "role/")) {
+        return identity_of_role(t, a, arn, STR("ward"), out);
+    } else {
+        struct jv *user = NULL;
+        struct str name = str_skip(rest, (size_t)(str_rfind_char(rest, '/') + 1));
+        if (str_is(part[2], "iam") && str_starts_c(rest, "user/"))
+            TRY(iam_row_peek(t, a, "iam.user", part[4], name, &user));
+        if (user == NULL)
+            return err_aws(404, "NoSuchEntity", "The user %.*s cannot be found.", STR_ARG(arn));
+        user_identity(a, arena_str(a, part[4]), user, &id);
+    }
+    *out = id;
+    return NULL;
+}
+
 struct identity identity_of_service(struct arena *a, struct str service, struct str account)
 {
     struct str name = arena_str(a, service);

@@ -9,8 +9,9 @@
  *   iam.role    account, name          -> {…,trust:document,max_session_s, the same policies}
  *   iam.group   account, name          -> {…, the same policies}
  *   iam.policy  account, ARN           -> {name,path,id,arn,default:"v1",versions:{v1:{document,
- *                                          created_ms}},attachments}
- *   iam.account account                -> {id,alias,created_ms,…}
+ *                                          created_ms}},next_version}
+ *   iam.account account                -> {id,alias,created_ms,users,roles,groups,…: how many}
+ *   iam.first   "account"              -> the first account's id
  * Documents are kept as the text the client gave. Names are unique without regard to case, as in
  * IAM, and found again only as they were written; a policy's name is unique whatever its path.
  *
@@ -56,6 +57,9 @@ struct err *identity_of_key(struct store *s, struct txn *t, struct arena *a,
 /* A role's identity without credentials: for services that act as a role. NoSuchEntity 404. */
 struct err *identity_of_role(struct txn *t, struct arena *a, struct str role_arn,
                              struct str session_name, struct identity *out) MUST_CHECK;
+/* A user, a role or the session of one, by ARN. NoSuchEntity 404 when it is gone. */
+struct err *identity_of_arn(struct txn *t, struct arena *a, struct str arn, struct identity *out)
+    MUST_CHECK;
 /* "s3.amazonaws.com" itself, acting for `account` (aws:SourceAccount). */
 struct identity identity_of_service(struct arena *a, struct str service, struct str account);
 struct identity identity_anonymous(void);

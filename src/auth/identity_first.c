@@ -5,8 +5,8 @@
 
 #define ADMIN_NAME "ward-admin"
 #define ADMIN_POLICY                                                                               \
-    "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"*\","                 \
-    "\"Resource\":\"*\"}]}"
+    "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\","                            \
+    "\"Action\":\"*\",\"Resource\":\"*\"}]}"
 
 enum { FIRST_ATTEMPTS = 20, ARENA_BYTES = 256 * 1024 };
 
@@ -70,6 +70,7 @@ static struct err *put_account(struct txn *t, struct arena *a, struct str accoun
     struct jv *row = jv_new_obj(a);
     set_s(a, row, "id", account);
     jv_set(a, row, STR("created_ms"), jv_new_int(a, now));
+    jv_set(a, row, STR("users"), jv_new_int(a, 1)); /* the administrator */
     TRY(iam_row_put(t, a, "iam.account", account, STR_NONE, row));
     return txn_put(t, "iam.first", STR("ward"), STR("account"), account);
 }

@@ -4,7 +4,9 @@
  * reference_policies_elements.html. Effect, Action/NotAction, Resource/NotResource,
  * Principal/NotPrincipal, Condition with all string, numeric, date, bool, binary, IP, ARN and Null
  * operators, …IfExists, ForAnyValue:/ForAllValues:, policy variables ${aws:username} with defaults
- * (${k, 'd'}) and ${*} ${?} ${$}. Versions 2008-10-17 and 2012-10-17 (variables only in the latter).
+ * (${k, 'd'}) and ${*} ${?} ${$}. Versions 2008-10-17 and 2012-10-17 (variables in the latter
+ * only). Keys that the caller does not give and the principal implies are filled in: aws:username,
+ * aws:userid, aws:PrincipalArn, -Account, -Type, -IsAWSService, -ServiceName, aws:ResourceAccount.
  *
  * A compiled policy is immutable and counted; share it between threads freely. */
 #ifndef WARD_AUTH_POLICY_H
@@ -32,7 +34,7 @@ struct err *policy_compile(struct str json, enum policy_kind kind, struct policy
 struct policy *policy_ref(struct policy *p);
 void policy_unref(struct policy *p); /* NULL is fine */
 
-/* The same through a bounded cache of this process (text and kind -> compiled). */
+/* The same through a bounded cache of this process (text and kind -> compiled). Any thread. */
 struct err *policy_compile_cached(struct str json, enum policy_kind kind, struct policy **out)
     MUST_CHECK;
 
@@ -88,10 +90,11 @@ enum authz_result { AUTHZ_ALLOW = 1, AUTHZ_DENY_IMPLICIT, AUTHZ_DENY_EXPLICIT };
 
 struct authz_decision {
     enum authz_result result;
-    /* Why, in AWS's words, for the message; static text, "" for an allow. An explicit deny's text is
-     * complete ("with an explicit deny in a resource-based policy"); an implicit one's ("because no
-     * identity-based policy allows the") wants the action and the word "action" after it. */
+    /* Why, in AWS's words; static text, "" for an allow. To go behind "because ": "no
+     * identity-based policy allows the action"; to stand by itself: "with an explicit deny in a
+     * resource-based policy". */
     const char *because;
+    const char *policy_kind; /* "identity-based policy": AWS says "no %s allows the %s action" */
 };
 
 /* The whole evaluation: explicit deny anywhere wins; account root is allowed by itself within its

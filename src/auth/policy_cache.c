@@ -9,7 +9,10 @@
 
 #include <pthread.h>
 
-enum { BUCKETS = 2 * POLICY_CACHE_ENTRIES, ENTRY_OVERHEAD = 10 * 1024 }; /* the arena's first block */
+enum {
+    BUCKETS = 2 * POLICY_CACHE_ENTRIES,
+    ENTRY_OVERHEAD = 10 * 1024, /* the arena's first block, and the entry's own */
+};
 
 struct entry {
     struct entry *chain;        /* same bucket */

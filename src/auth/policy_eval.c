@@ -1,6 +1,6 @@
 /* The evaluation logic: many policies, one decision.
- * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html and, for
- * keys, https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html */
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html and,
+ * for keys, https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html */
 #include "policy_internal.h"
 
 struct facts {
@@ -8,55 +8,62 @@ struct facts {
     unsigned resource; /* of enum grant */
 };
 
+#define IMPLICIT(policy_kind)                                                                      \
+    ((struct authz_decision){AUTHZ_DENY_IMPLICIT, "no " policy_kind " allows the action",          \
+                             policy_kind})
+#define EXPLICIT(article, policy_kind)                                                             \
+    ((struct authz_decision){AUTHZ_DENY_EXPLICIT,                                                  \
+                             "with an explicit deny in " article " " policy_kind, policy_kind})
+#define IDENTITY "identity-based policy"
+#define RESOURCE "resource-based policy"
+#define BOUNDARY "permissions boundary"
+#define SESSION "session policy"
+
 static struct authz_decision allow(void)
 {
-    return (struct authz_decision){AUTHZ_ALLOW, ""};
+    return (struct authz_decision){AUTHZ_ALLOW, "", ""};
 }
 
-static struct authz_decision implicit(const char *because)
-{
-    return (struct authz_decision){AUTHZ_DENY_IMPLICIT, because};
-}
-
-/* Any explicit deny ends it; otherwise what each kind of policy allows. NULL: no deny. */
-static const char *gather(const struct policy_set *set, const struct eval *e, struct facts *f)
+/* Any explicit deny ends it; otherwise *f holds what each kind of policy allows. */
+static struct authz_decision gather(const struct policy_set *set, const struct eval *e,
+                                    struct facts *f)
 {
     f->session_allows = set->n_session == 0;
     f->boundary_allows = set->boundary == NULL;
     for (size_t i = 0; i < set->n_identity; i++) {
         struct grants g = policy_grants(set->identity[i], e);
         if (g.deny)
-            return "with an explicit deny in an identity-based policy";
+            return EXPLICIT("an", IDENTITY);
         f->identity_allows = f->identity_allows || g.allow != 0;
     }
     if (set->resource != NULL) {
         struct grants g = policy_grants(set->resource, e);
         if (g.deny)
-            return "with an explicit deny in a resource-based policy";
+            return EXPLICIT("a", RESOURCE);
         f->resource = g.allow;
     }
     if (set->boundary != NULL) {
         struct grants g = policy_grants(set->boundary, e);
         if (g.deny)
-            return "with an explicit deny in a permissions boundary";
+            return EXPLICIT("a", BOUNDARY);
         f->boundary_allows = g.allow != 0;
     }
     for (size_t i = 0; i < set->n_session; i++) {
         struct grants g = policy_grants(set->session[i], e);
         if (g.deny)
-            return "with an explicit deny in a session policy";
+            return EXPLICIT("a", SESSION);
         f->session_allows = f->session_allows || g.allow != 0;
     }
-    return NULL;
+    return allow(); /* so far */
 }
 
 /* What the boundary and the session policies leave of an allow. */
 static struct authz_decision capped(const struct facts *f)
 {
     if (!f->boundary_allows)
-        return implicit("because no permissions boundary allows the");
+        return IMPLICIT(BOUNDARY);
     if (!f->session_allows)
-        return implicit("because no session policy allows the");
+        return IMPLICIT(SESSION);
     return allow();
 }
 
@@ -85,18 +92,18 @@ static struct authz_decision same_account(const struct policy_set *set, const st
             return d;
     }
     if (set->resource_policy_required && f->resource == 0)
-        return implicit("because no resource-based policy allows the");
+        return IMPLICIT(RESOURCE);
     if (f->identity_allows || directly)
         return capped(f);
-    return implicit("because no identity-based policy allows the");
+    return IMPLICIT(IDENTITY);
 }
 
 static struct authz_decision across_accounts(const struct facts *f)
 {
     if (f->resource == 0)
-        return implicit("because no resource-based policy allows the");
+        return IMPLICIT(RESOURCE);
     if (!f->identity_allows)
-        return implicit("because no identity-based policy allows the");
+        return IMPLICIT(IDENTITY);
     return capped(f);
 }
 
@@ -104,12 +111,12 @@ struct authz_decision policy_evaluate(const struct policy_set *set, const struct
 {
     struct eval e = eval_of(r);
     struct facts f = {0};
-    const char *deny = gather(set, &e, &f);
-    if (deny != NULL)
-        return (struct authz_decision){AUTHZ_DENY_EXPLICIT, deny};
+    struct authz_decision deny = gather(set, &e, &f);
+    if (deny.result == AUTHZ_DENY_EXPLICIT)
+        return deny;
     const struct principal *who = &r->who;
     if (who->kind == PRINCIPAL_SERVICE || who->kind == PRINCIPAL_ANONYMOUS || who->account.n == 0)
-        return f.resource != 0 ? allow() : implicit("because no resource-based policy allows the");
+        return f.resource != 0 ? allow() : IMPLICIT(RESOURCE);
     if (who->kind == PRINCIPAL_ROOT)
         f.identity_allows = true;
     if (r->resource_account.n > 0 && !str_eq(r->resource_account, who->account))

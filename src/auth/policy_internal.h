@@ -1,4 +1,4 @@
-/* policy_internal.h: the compiled form of a policy, and what parsing, matching and evaluating share.
+/* policy_internal.h: a policy's compiled form, and what parsing, matching and evaluating share.
  *
  * Private to src/auth. Everything a struct policy points at lives in its own arena and never
  * changes after policy_compile(). Thread rule: compiled forms are immutable; a struct eval belongs

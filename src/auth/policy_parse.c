@@ -12,6 +12,8 @@ struct parse {
     size_t values;         /* over all lists, so far */
 };
 
+#define NO_VENDOR "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
+
 static struct err *malformed(const char *text)
 {
     return err_aws(400, "MalformedPolicyDocument", "%s", text);
@@ -84,7 +86,7 @@ static struct err *check_action(const struct parse *p, struct str action)
 {
     struct str name = action, vendor = str_cut(&name, ':');
     if (name.p == NULL)
-        return malformed("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.");
+        return malformed(NO_VENDOR);
     if (str_find_char(name, ':') >= 0)
         return malformed("Actions/Condition can contain only one colon.");
     bool valid = vendor.n > 0 && name.n > 0;
@@ -307,7 +309,7 @@ static bool value_text(struct arena *a, const struct jv *v, struct str *out)
 static struct err *parse_condition(struct parse *p, const struct jv_member *m, struct cond *c)
 {
     if (m->key.n == 0 || m->key.n > KEY_MAX || str_find_char(m->key, ':') < 0)
-        return malformed("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.");
+        return malformed(NO_VENDOR);
     struct list l = {0};
     TRY(list_of(p, &m->value, "Condition", &l));
     if (l.n == 0)

@@ -7,11 +7,12 @@
 static bool is_restricting_key(struct str key)
 {
     static const char *const keys[] = {
-        "aws:PrincipalArn",    "aws:PrincipalAccount", "aws:PrincipalOrgID", "aws:PrincipalOrgPaths",
-        "aws:SourceArn",       "aws:SourceAccount",    "aws:SourceOwner",    "aws:SourceOrgID",
-        "aws:SourceOrgPaths",  "aws:SourceVpc",        "aws:SourceVpce",     "aws:SourceIp",
-        "aws:userid",          "aws:username",         "aws:PrincipalServiceName",
-        "kms:CallerAccount",   "s3:DataAccessPointArn", "s3:DataAccessPointAccount",
+        "aws:PrincipalArn",         "aws:PrincipalAccount",   "aws:PrincipalOrgID",
+        "aws:PrincipalOrgPaths",    "aws:SourceArn",          "aws:SourceAccount",
+        "aws:SourceOwner",          "aws:SourceOrgID",        "aws:SourceOrgPaths",
+        "aws:SourceVpc",            "aws:SourceVpce",         "aws:SourceIp",
+        "aws:userid",               "aws:username",           "aws:PrincipalServiceName",
+        "kms:CallerAccount",        "s3:DataAccessPointArn",  "s3:DataAccessPointAccount",
     };
     for (size_t i = 0; i < ARRAY_LEN(keys); i++)
         if (str_is_i(key, keys[i]))
@@ -37,7 +38,8 @@ static bool is_fixed_arn(const struct arn_glob *g)
 
 static bool restricts(const struct cond *c)
 {
-    if (c->negated || c->if_exists || c->quantifier == FOR_ALL_VALUES || !is_restricting_key(c->key))
+    if (c->negated || c->if_exists || c->quantifier == FOR_ALL_VALUES ||
+        !is_restricting_key(c->key))
         return false;
     for (size_t i = 0; i < c->n; i++) {
         bool fixed = false;

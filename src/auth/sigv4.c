@@ -60,9 +60,11 @@ static struct err *check_signed_headers(const struct sig_request *r, const struc
         struct str name = r->headers[i].name;
         if (!must_be_signed(s, name) || sig_list_has(s->signed_headers, name))
             continue;
-        return unsigned_header(s, str_is_i(name, "x-amz-date")             ? "'X-Amz-Date'"
-                                  : str_is_i(name, "x-amz-security-token") ? "'X-Amz-Security-Token'"
-                                                                           : "Every 'X-Amz-*' header");
+        if (str_is_i(name, "x-amz-date"))
+            return unsigned_header(s, "'X-Amz-Date'");
+        if (str_is_i(name, "x-amz-security-token"))
+            return unsigned_header(s, "'X-Amz-Security-Token'");
+        return unsigned_header(s, "Every 'X-Amz-*' header");
     }
     return NULL;
 }
@@ -80,6 +82,12 @@ static struct limit_text limit_text(int64_t now_ms, int64_t offset_ms)
     return t;
 }
 
+static struct err *too_skewed(void)
+{
+    return err_aws(403, "RequestTimeTooSkewed", "The difference between the request time and the "
+                                                "current time is too large.");
+}
+
 static struct err *check_not_early(const struct sig *s, int64_t now_ms)
 {
     if (s->time_ms <= now_ms + SIG_SKEW_MS)
@@ -87,8 +95,7 @@ static struct err *check_not_early(const struct sig *s, int64_t now_ms)
     if (s->s3 && s->presigned)
         return err_aws(403, "AccessDenied", "Request is not valid yet");
     if (s->s3)
-        return err_aws(403, "RequestTimeTooSkewed",
-                       "The difference between the request time and the current time is too large.");
+        return too_skewed();
     struct limit_text t = limit_text(now_ms, SIG_SKEW_MS);
     return err_aws(403, "SignatureDoesNotMatch",
                    "Signature not yet current: %.*s is still later than %s (%s + %d min.)",
@@ -103,8 +110,7 @@ static struct err *check_not_late(const struct sig *s, int64_t now_ms)
     if (s->s3 && s->presigned)
         return err_aws(403, "AccessDenied", "Request has expired");
     if (s->s3)
-        return err_aws(403, "RequestTimeTooSkewed",
-                       "The difference between the request time and the current time is too large.");
+        return too_skewed();
     struct limit_text t = limit_text(now_ms, -valid_ms);
     bool minutes = valid_ms % 60000 == 0;
     return err_aws(403, "SignatureDoesNotMatch",

@@ -6,9 +6,11 @@
  * the signature over the request exactly as it came. S3 keeps the path as it is (single encoding,
  * no normalising); the others normalise and encode twice.
  *
- * Errors carry AWS's codes and statuses: IncompleteSignature 400, MissingAuthenticationToken 403,
- * SignatureDoesNotMatch 403, InvalidSignatureException, RequestExpired / RequestTimeTooSkewed 403,
- * AuthorizationQueryParametersError 400 … in the form of the service's family (`s3` or not).
+ * Errors carry AWS's codes and statuses in the words of the service's family (`s3` or not):
+ * IncompleteSignature / AuthorizationHeaderMalformed / AuthorizationQueryParametersError 400,
+ * InvalidRequest 400 (SigV2, SigV4A, no content hash), SignatureDoesNotMatch 403, which covers the
+ * time as well outside S3, RequestTimeTooSkewed 403 and AccessDenied 403 (an expired URL, unsigned
+ * headers) for S3. Limits: those of http/server.h for the head, and the enum below (ERR_LIMIT).
  * Thread rule: pure functions. */
 #ifndef WARD_AUTH_SIGV4_H
 #define WARD_AUTH_SIGV4_H
@@ -62,16 +64,17 @@ struct sig {
  * Bearer, count as none). A half one is an error; so are two at once, SigV2 and SigV4A.
  *
  * What the caller still owes:
- *  - payload_hash STR_NONE (services other than S3, without x-amz-content-sha256): set it to the hex
- *    SHA-256 of the body before sigv4_check().
+ *  - payload_hash STR_NONE (services other than S3, without x-amz-content-sha256): set it to the
+ *    hex SHA-256 of the body before sigv4_check().
  *  - SIG_PAYLOAD_HASH with a payload_hash: compare it with the body's own SHA-256; the signature
  *    binds the literal, not the body.
  *  - region and service: compare them with those of the operation that the request is routed to. */
 struct err *sigv4_parse(struct arena *a, const struct sig_request *r, struct sig *out) MUST_CHECK;
 
 /* Checks that host and every x-amz-* header are signed, the time, and the signature. A wrong one is
- * SignatureDoesNotMatch 403 for all (JSON services call it InvalidSignatureException). `secret` is the secret access key. On success out_signing_key[32]
- * holds the derived key, which the chunk verifier needs (wipe it when done). */
+ * SignatureDoesNotMatch 403 for all (JSON services call it InvalidSignatureException). `secret` is
+ * the secret access key. On success out_signing_key[32] holds the derived key, which the chunk
+ * verifier needs (wipe it when done). */
 struct err *sigv4_check(struct arena *a, const struct sig_request *r, const struct sig *s,
                         const struct secret *secret, int64_t now_ms,
                         unsigned char out_signing_key[32]) MUST_CHECK;
@@ -83,8 +86,8 @@ struct str sigv4_canonical_request(struct arena *a, const struct sig_request *r,
 struct str sigv4_string_to_sign(struct arena *a, const struct sig *s, struct str canonical);
 
 /* Signs an outgoing request (SigV4 header form): gives the Authorization header's value in *out.
- * The caller sends x-amz-date, host, x-amz-content-sha256, x-amz-security-token itself, all named in
- * r->headers. */
+ * The caller sends x-amz-date, host, x-amz-content-sha256, x-amz-security-token itself, all named
+ * in r->headers. */
 struct err *sigv4_sign(struct arena *a, const struct sig_request *r, struct str access_key_id,
                        const struct secret *secret, struct str region, struct str service,
                        struct str amz_date, struct str payload_hash, struct str *out) MUST_CHECK;

@@ -11,16 +11,16 @@ static struct err *bad_claim(const struct sig *s, const char *text)
     if (s->presigned)
         return err_aws(400, "AuthorizationQueryParametersError", "%s", text);
     if (s->s3)
-        return err_aws(400, "AuthorizationHeaderMalformed", "The authorization header is malformed; %s",
-                       text);
+        return err_aws(400, "AuthorizationHeaderMalformed",
+                       "The authorization header is malformed; %s", text);
     return err_aws(400, "IncompleteSignature", "%s", text);
 }
 
 static struct err *unsupported(const char *what)
 {
     return err_aws(400, "InvalidRequest",
-                   "The authorization mechanism you have provided (%s) is not supported. Please use "
-                   "AWS4-HMAC-SHA256.",
+                   "The authorization mechanism you have provided (%s) is not supported. Please "
+                   "use AWS4-HMAC-SHA256.",
                    what);
 }
 
@@ -50,8 +50,8 @@ static struct err *parse_credential(struct str credential, struct sig *s)
     if (s->access_key_id.n == 0)
         return bad_claim(s, "a non-empty Access Key (AKID) must be provided in the credential.");
     if (!is_digits(s->date, 8))
-        return bad_claim(s, "incorrect date format. The date in the credential must be in the format "
-                            "\"yyyyMMdd\".");
+        return bad_claim(s, "incorrect date format. The date in the credential must be in the "
+                            "format \"yyyyMMdd\".");
     if (s->region.n == 0 || s->service.n == 0)
         return bad_claim(s, "the credential must name a region and a service.");
     if (!str_is(terminator, SIG_TERMINATOR))
@@ -135,7 +135,8 @@ static struct err *classify_payload(struct sig *s, struct str literal)
         return unsupported(SIGV4A);
     return err_aws(400, s->s3 ? "InvalidArgument" : "InvalidRequest",
                    "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, %sor a valid sha256 value.",
-                   s->s3 ? "STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, "
+                   s->s3 ? "STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
+                           "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, "
                            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER "
                          : "");
 }
@@ -185,7 +186,8 @@ static struct err *parse_date_headers(struct arena *a, const struct sig_request 
         s->amz_date = text;
         return NULL;
     }
-    if (n_amz == 1 || (!time_parse_http(text, &s->time_ms) && !time_parse_iso8601(text, &s->time_ms)))
+    bool other_form = time_parse_http(text, &s->time_ms) || time_parse_iso8601(text, &s->time_ms);
+    if (n_amz == 1 || !other_form)
         return bad_date(s, "Date must be in ISO-8601 'basic format'.");
     char basic[TIME_TEXT_MAX];
     time_basic(s->time_ms, basic);
@@ -214,8 +216,8 @@ static struct err *parse_parts(const struct sig *s, struct str text, struct part
                          : str_is(key, "Signature")     ? &out->signature
                                                         : NULL;
         if (value.p == NULL || to == NULL || to->p != NULL)
-            return bad_claim(s, "The Authorization header holds something other than one Credential, "
-                                "SignedHeaders and Signature, each a key=value pair.");
+            return bad_claim(s, "The Authorization header holds something other than one "
+                                "Credential, SignedHeaders and Signature, each a key=value pair.");
         *to = value;
     }
     return NULL;
@@ -262,8 +264,8 @@ static struct err *parse_expires(struct sig *s, struct str text)
     if (s->expires_s < 0)
         return bad_claim(s, "X-Amz-Expires must be non-negative");
     if (s->expires_s > SIG_PRESIGN_MAX_S)
-        return bad_claim(s, "X-Amz-Expires must be less than a week (in seconds); that is, the given "
-                            "X-Amz-Expires must be less than 604800 seconds");
+        return bad_claim(s, "X-Amz-Expires must be less than a week (in seconds); that is, the "
+                            "given X-Amz-Expires must be less than 604800 seconds");
     return NULL;
 }
 
@@ -289,8 +291,8 @@ static struct err *parse_query_form(struct arena *a, const struct sig_request *r
         half = half || v[i].n == 0;
     if (half)
         return bad_claim(s, "Query-string authentication version 4 requires the X-Amz-Algorithm, "
-                            "X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and "
-                            "X-Amz-Expires parameters.");
+                            "X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, "
+                            "and X-Amz-Expires parameters.");
     if (!str_is(v[ALGORITHM], SIG_ALGORITHM))
         return bad_claim(s, "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"");
     s->signed_headers = v[SIGNED_HEADERS];

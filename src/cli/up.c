@@ -116,6 +116,7 @@ static struct err *start(struct up *u)
 
 static void stop(struct up *u)
 {
+    api_stop_parking();
     if (u->server != NULL)
         http_server_stop(u->server, CLI_STOP_GRACE_MS);
     if (u->w.pool != NULL)

@@ -9,9 +9,9 @@
  *             to come: HTTP_BODY_BUFFER (collected, up to x->body_max, then on_end with x->body),
  *             HTTP_BODY_STREAM (on_data for each piece; the next piece is read from the socket only
  *             when on_data has returned), or HTTP_BODY_REFUSE (a response was given already; the
- *             connection is closed after it, unless the request has no body). "Expect: 100-continue"
- *             is answered after on_head. Before on_end an answer may only be given within a
- *             callback; after one no more of the body is read, and on_end is not called.
+ *             connection is closed after it, unless the request has no body). "Expect:
+ *             100-continue" is answered after on_head. Before on_end an answer may only be given
+ *             within a callback; no more of the body is read then, and on_end is not called.
  *   on_end    the body is complete. A response may be given now or later, from any thread.
  *   on_done   the exchange is over (sent, or the client went away at any point before: x->gone);
  *             x->ctx must be released here; x is invalid afterwards. Always called once, and never
@@ -20,8 +20,9 @@
  * What is refused with 400 and a closed connection before on_head: a Content-Length beside
  * Transfer-Encoding, differing or signed lengths, any Transfer-Encoding but a final chunked, NUL or
  * control characters, blanks before a colon, folded lines, a missing or double Host, bare CR or LF,
- * a request target that is not origin form; 414/431 for lengths past the limits; 408 for a head or
- * body that trickles. Limits are the enum below. Pipelined requests are answered in order.
+ * a request target that is not origin form; 414/431 for lengths past the limits, 505 for another
+ * version, 417 for another expectation; 408 for a head or body that trickles. Limits are the enum
+ * below. Pipelined requests are answered in order.
  *
  * Thread rule: as above. x's fields are the worker's while a callback runs. */
 #ifndef WARD_HTTP_SERVER_H
@@ -87,10 +88,11 @@ bool http_gone(const struct http_exchange *x);
 struct str http_header(const struct http_exchange *x, const char *name);
 struct str http_header_nth(const struct http_exchange *x, const char *name, size_t nth);
 
-/* Answers. Copies status, headers and body; once for each exchange; from any thread. Content-Length,
- * Transfer-Encoding, Date, Connection and Keep-Alive are set here, and left out of `headers` if they
- * are there; a control character in a name or value makes the answer an empty 500. For HEAD pass the body's length by `content_length_override` >= 0 and an empty
- * body; else -1. */
+/* Answers. Copies status, headers and body; once for each exchange; from any thread.
+ * Content-Length, Transfer-Encoding, Date, Connection and Keep-Alive are set here, and left out of
+ * `headers` if they are there; a control character in a name or value makes the answer an empty
+ * 500. For HEAD pass the body's length by `content_length_override` >= 0 and an empty body; else
+ * -1. */
 void http_respond(struct http_exchange *x, int status, const struct http_header *headers, size_t n,
                   struct str body, int64_t content_length_override);
 

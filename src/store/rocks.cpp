@@ -85,13 +85,24 @@ class NoLog : public rocksdb::Logger
 class Watch : public rocksdb::EventListener
 {
   public:
-    std::atomic<bool> log_suspect{false};
+    std::atomic<bool> suspect{false};
 
-    void OnBackgroundError(rocksdb::BackgroundErrorReason reason, Status *) override
+    void OnBackgroundError(rocksdb::BackgroundErrorReason reason, Status *error) override
     {
-        if (reason == rocksdb::BackgroundErrorReason::kWriteCallback ||
-            reason == rocksdb::BackgroundErrorReason::kMemTable)
-            log_suspect.store(true);
+        /* Fatal would mean that only a restart helps. RocksDB calls it so when no new log can be
+         * begun at the change of memtables, because bytes of the log that were never synced may be
+         * lost; none of ours were acknowledged. */
+        if (reason == rocksdb::BackgroundErrorReason::kMemTable && error->IsIOError() &&
+            error->severity() == Status::kFatalError)
+            *error = Status(*error, Status::kHardError);
+        suspect.store(true);
+    }
+
+    /* RocksDB would look every five seconds whether there is room; mend() does it when asked to
+     * commit. */
+    void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, Status, bool *by_itself) override
+    {
+        *by_itself = false;
     }
 };
 
@@ -245,19 +256,22 @@ bool has_room(const Rocks *r, uint64_t bytes)
 
 /* After a failed write to the log its end is in doubt: a part of the failed group may be there, and
  * what is written behind it would be lost to recovery (the kind of fault mended in 9.6). So no
- * commit goes on before everything in memory is in tables and a new log has begun. Resume() begins
- * one unless nothing is in memory; the row written here, past the log, sees to it that something
- * is. */
+ * commit goes on before everything in memory is in tables and a new log has begun. Resume() sees to
+ * that, unless nothing is in memory; hence the row, written past the log, and the flush. If the old
+ * log still refuses (it remembers its failure until a recovery that leaves it behind), the second
+ * Resume() is that recovery, since now there is something in memory. */
 Status mend(Rocks *r)
 {
-    Status s = r->db->Resume();
+    rocksdb::DB *db = r->db->GetBaseDB(); /* the transactions' layer passes no Resume() on */
+    Status s = db->Resume();
     rocksdb::WriteOptions past_the_log;
     past_the_log.disableWAL = true;
     if (s.ok())
-        s = r->db->Put(past_the_log, Slice("\0mended", 7), Slice());
-    if (s.ok())
-        s = r->db->Flush(rocksdb::FlushOptions());
-    return s;
+        s = db->Put(past_the_log, Slice("\0mended", 7), Slice());
+    if (!s.ok())
+        return s;
+    s = db->Flush(rocksdb::FlushOptions());
+    return s.ok() ? s : db->Resume();
 }
 
 struct err *mending()
@@ -267,19 +281,19 @@ struct err *mending()
 
 struct err *mend_if_suspect(Rocks *r)
 {
-    if (!r->watch->log_suspect.load())
+    if (!r->watch->suspect.load())
         return nullptr;
     std::unique_lock<std::shared_mutex> alone(r->mending, std::try_to_lock);
     if (!alone.owns_lock())
         return mending(); /* another thread is at it, or the last commits are failing */
-    if (!r->watch->log_suspect.load())
+    if (!r->watch->suspect.load())
         return nullptr;
     Status s = mend(r);
     if (s.IsBusy()) /* RocksDB is at it by itself */
         return mending();
     if (!s.ok())
         return error_of(s, "mend");
-    r->watch->log_suspect.store(false);
+    r->watch->suspect.store(false);
     return nullptr;
 }
 
@@ -293,7 +307,7 @@ struct err *rocks_commit(struct engine_txn *txn)
         return disk_full();
     TRY(mend_if_suspect(r));
     std::shared_lock<std::shared_mutex> shared(r->mending);
-    if (r->watch->log_suspect.load())
+    if (r->watch->suspect.load())
         return mending();
     t->found.Reset();
     return error_of(t->writer->Commit(), "commit");

@@ -30,8 +30,8 @@ static struct err *inflate_all(z_stream *z, size_t out_max,
     return NULL;
 }
 
-struct err *gunzip(struct str file, size_t out_max, struct err *(*sink)(void *ctx, struct str bytes),
-                   void *ctx)
+struct err *gunzip(struct str file, size_t out_max,
+                   struct err *(*sink)(void *ctx, struct str bytes), void *ctx)
 {
     z_stream z = {0};
     if (file.n > UINT32_MAX)

@@ -11,7 +11,7 @@
 
 enum { GUNZIP_WINDOW = 64 * 1024 };
 
-struct err *gunzip(struct str file, size_t out_max, struct err *(*sink)(void *ctx, struct str bytes),
-                   void *ctx) MUST_CHECK;
+struct err *gunzip(struct str file, size_t out_max,
+                   struct err *(*sink)(void *ctx, struct str bytes), void *ctx) MUST_CHECK;
 
 #endif

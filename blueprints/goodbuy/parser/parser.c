@@ -51,7 +51,7 @@ struct err *parser_init(void *parser)
         p->config_key = STR("filter_config.json");
     if (p->config_bucket.p == NULL)
         return err_aws(400, "InvalidConfiguration",
-                       "CONFIG_BUCKET is not set: it names the bucket of the keyword configuration");
+                       "CONFIG_BUCKET is not set: it names the keyword configuration's bucket");
     struct str age = env_str("CONFIG_MAX_AGE_SECONDS");
     int64_t seconds = CONFIG_AGE_MAX_S;
     if (age.p != NULL && !str_to_i64(age, 0, CONFIG_AGE_MAX_S, &seconds))

@@ -1,8 +1,8 @@
 /* recent.h: the log files that this container has worked on lately.
  *
- * S3 may notify twice and Lambda may run a function again; what is remembered here keeps a file from
- * raising its alerts twice, as long as the same container gets it. A file that failed is remembered
- * with how far it came, and goes on from there. The oldest entry makes room.
+ * S3 may notify twice and Lambda may run a function again; what is remembered here keeps a file
+ * from raising its alerts twice, as long as the same container gets it. A file that failed is
+ * remembered with how far it came, and goes on from there. The oldest entry makes room.
  * Thread rule: one thread at a time. */
 #ifndef GOODBUY_RECENT_H
 #define GOODBUY_RECENT_H

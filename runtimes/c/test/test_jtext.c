@@ -54,7 +54,8 @@ static void test_check_depth(void **state)
 static void test_get(void **state)
 {
     struct arena *a = arena_new(65536);
-    struct str doc = STR(" {\"a\" : 1, \"b\\u0063\":\"x\\ty\", \"n\":{\"k\":[true,\"}\\\"]\", {} ]}, "
+    struct str doc = STR(" {\"a\" : 1, \"b\\u0063\":\"x\\ty\", "
+                         "\"n\":{\"k\":[true,\"}\\\"]\", {} ]}, "
                          "\"a\":2, \"e\":\"\", \"p\":\"\\ud83d\\ude00\\udc00\"}");
     doc = str_trim(doc);
     assert_null(jtext_check(doc, JTEXT_DEPTH_MAX));

@@ -7,6 +7,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
 import fakeaws  # noqa: E402
 
 PROBE = os.path.abspath(sys.argv.pop(1))

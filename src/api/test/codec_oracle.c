@@ -1,4 +1,5 @@
-/* codec_oracle.c: the codecs behind a pipe, for codec_oracle.py. One JSON object a line in, one out.
+/* codec_oracle.c: the codecs behind a pipe, for codec_oracle.py. One JSON object a line in, one
+ * out.
  *
  *   {"cmd":"decode","service":"s3","op":"GetObject","proto":"rest-xml","method":"GET",
  *    "path":"/b/k","query":"a=b","headers":[["n","v"]],"body":"base64"}   op null: by route
@@ -34,8 +35,8 @@ static const struct service_model *find_service(struct str name)
 
 static enum protocol find_proto(struct str name)
 {
-    static const char *const names[] = {"json1.0", "json1.1", "rest-json", "rest-xml", "query",
-                                        "ec2"};
+    static const char *const names[] = {"json1.0",  "json1.1", "rest-json",
+                                        "rest-xml", "query",   "ec2"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (str_is(name, names[i]))
             return (enum protocol)i;
@@ -112,9 +113,9 @@ static void run_error(struct arena *a, const struct service_model *m, const stru
                       const struct jv *in, struct jw *w)
 {
     struct wire_response r = {.body = BUF_INIT(LINE_MAX_BYTES)};
-    struct err *e = err_aws((int)jv_i(jv_get(in, "status"), 0),
-                            arena_cstr(a, jv_s(jv_get(in, "code"))), "%.*s",
-                            STR_ARG(jv_s(jv_get(in, "message"))));
+    struct err *e =
+        err_aws((int)jv_i(jv_get(in, "status"), 0), arena_cstr(a, jv_s(jv_get(in, "code"))), "%.*s",
+                STR_ARG(jv_s(jv_get(in, "message"))));
     codec_encode_error(a, m, op, find_proto(jv_s(jv_get(in, "proto"))), e, "req-1", STR("/b/k"),
                        &r);
     err_free(e);

@@ -210,17 +210,18 @@ static void user_policies_from_everywhere(void **state)
     struct bench *b = *state;
     struct identity id;
 #define DOC(effect, action)                                                                        \
-    "\"{\\\"Version\\\":\\\"2012-10-17\\\",\\\"Statement\\\":{\\\"Effect\\\":\\\"" effect           \
+    "\"{\\\"Version\\\":\\\"2012-10-17\\\",\\\"Statement\\\":{\\\"Effect\\\":\\\"" effect \
     "\\\",\\\"Action\\\":\\\"" action "\\\",\\\"Resource\\\":\\\"*\\\"}}\""
     put(b, "iam.user", "ward-admin",
         "{\"name\":\"ward-admin\",\"id\":\"AIDAX\",\"arn\":\"arn:aws:iam::1:user/ward-admin\","
         "\"tags\":{\"Team\":\"blue\"},\"inline\":{\"a\":" DOC("Allow", "kms:Encrypt") "},"
         "\"attached\":[\"arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess\",\"arn:own/P\"],"
         "\"groups\":[\"G\"]}");
-    put(b, "iam.group", "G", "{\"name\":\"G\",\"inline\":{\"g\":" DOC("Deny", "s3:GetBucketAcl")
-        "},\"attached\":[]}");
+    put(b, "iam.group", "G",
+        "{\"name\":\"G\",\"inline\":{\"g\":" DOC("Deny", "s3:GetBucketAcl") "}}");
     put(b, "iam.policy", "arn:own/P",
-        "{\"name\":\"P\",\"arn\":\"arn:own/P\",\"default\":\"v2\",\"versions\":{\"v1\":{\"document\":"
+        "{\"name\":\"P\",\"arn\":\"arn:own/P\",\"default\":\"v2\","
+        "\"versions\":{\"v1\":{\"document\":"
         DOC("Allow", "ec2:*") "},\"v2\":{\"document\":" DOC("Allow", "sqs:*") "}}}");
     ok(of_key(b, b->first.access_key_id, STR_NONE, now, &id));
     assert_int_equal(id.n_tags, 1);
@@ -229,7 +230,7 @@ static void user_policies_from_everywhere(void **state)
     assert_true(allowed(b, &id, "kms:Encrypt"));
     assert_true(allowed(b, &id, "s3:GetObject"));
     assert_true(allowed(b, &id, "sqs:SendMessage"));
-    assert_false(allowed(b, &id, "ec2:RunInstances")); /* not the default version */
+    assert_false(allowed(b, &id, "ec2:RunInstances")); /* version 1 is not the default */
     assert_false(allowed(b, &id, "s3:GetBucketAcl"));  /* the group's deny */
     assert_false(allowed(b, &id, "s3:PutObject"));
     /* A policy that cannot be found could have been a deny: nothing goes. */

@@ -138,6 +138,7 @@ static void test_decisions(void **state)
         if (because.n > 0 && !str_is(because, d.because))
             fail_msg("%s: because: %s", label, d.because);
         assert_int_equal(d.result == AUTHZ_ALLOW, d.because[0] == '\0');
+        assert_non_null(strstr(d.because, d.policy_kind));
         policy_unref(identity);
         policy_unref(session);
         policy_unref(boundary);
@@ -159,7 +160,7 @@ static void test_conditions(void **state)
         jv_set(arena, st, STR("Resource"), jv_new_str(arena, STR("*")));
         jv_set(arena, st, STR("Condition"), jv_at(c, 1));
         struct policy *p = compile_statements(label, st, NULL, POLICY_IDENTITY);
-        struct authz_request r = {.who = alice, .action = STR("s3:GetObject"), .resource = STR("*")};
+        struct authz_request r = {.who = alice, .action = STR("s3:Get"), .resource = STR("*")};
         r.keys = context_of(jv_at(c, 2), &r.n_keys);
         struct policy_verdict v = policy_match(p, &r);
         if (v.allow != jv_b(jv_at(c, 3), false))

@@ -104,7 +104,8 @@ static struct sig_request request_of(const struct jv *c)
 static const struct jv *own_cases(void)
 {
     struct jv *doc;
-    no_error("cases", "json", json_parse(arena, read_file(AUTH_TEST_DIR, "sigv4_cases.json"), 8, &doc));
+    struct str text = read_file(AUTH_TEST_DIR, "sigv4_cases.json");
+    no_error("cases", "json", json_parse(arena, text, 8, &doc));
     return doc;
 }
 
@@ -326,8 +327,8 @@ static const struct claim claims[] = {
      .text = "Authorization header requires 'Credential' parameter."},
     {"no signature", "AWS4-HMAC-SHA256 Credential=" KEY_ID SCOPE("kms") ", SignedHeaders=host",
      NULL, DATED, .status = 400, .code = "IncompleteSignature", .text = "'Signature' parameter"},
-    {"no list", "AWS4-HMAC-SHA256 Credential=" KEY_ID SCOPE("kms") ", Signature=" SIG64, NULL, DATED,
-     .status = 400, .code = "IncompleteSignature", .text = "'SignedHeaders' parameter"},
+    {"no list", "AWS4-HMAC-SHA256 Credential=" KEY_ID SCOPE("kms") ", Signature=" SIG64, NULL,
+     DATED, .status = 400, .code = "IncompleteSignature", .text = "'SignedHeaders' parameter"},
     {"nothing but the scheme", "AWS4-HMAC-SHA256", NULL, DATED, .status = 400,
      .code = "IncompleteSignature", .text = "'Credential' parameter"},
     {"a part without =", "AWS4-HMAC-SHA256 Credential", NULL, DATED, .status = 400,
@@ -355,7 +356,8 @@ static const struct claim claims[] = {
     {"another day", "AWS4-HMAC-SHA256 Credential=" KEY_ID "/20261121/us-east-1/kms/aws4_request, "
      "SignedHeaders=host, Signature=" SIG64, NULL, DATED, .status = 403,
      .code = "SignatureDoesNotMatch", .text = "'20261121' != '20261122'"},
-    {"another day, S3", "AWS4-HMAC-SHA256 Credential=" KEY_ID "/20261121/us-east-1/s3/aws4_request, "
+    {"another day, S3",
+     "AWS4-HMAC-SHA256 Credential=" KEY_ID "/20261121/us-east-1/s3/aws4_request, "
      "SignedHeaders=host, Signature=" SIG64, NULL, DATED_HASHED, .status = 400,
      .code = "AuthorizationHeaderMalformed", .text = "not the same as X-Amz-Date"},
     {"no date", AUTH("kms", "host"), NULL, .status = 400, .code = "IncompleteSignature",
@@ -446,8 +448,8 @@ static const struct claim claims[] = {
      .code = "InvalidRequest", .text = "Please use AWS4-HMAC-SHA256."},
     {"SigV4A", "AWS4-ECDSA-P256-SHA256 Credential=a/b/c/d", NULL, DATED, .status = 400,
      .code = "InvalidRequest", .text = "not supported"},
-    {"SigV4A query", NULL, "X-Amz-Algorithm=AWS4-ECDSA-P256-SHA256&X-Amz-Credential=a", .status = 400,
-     .code = "InvalidRequest", .text = "not supported"},
+    {"SigV4A query", NULL, "X-Amz-Algorithm=AWS4-ECDSA-P256-SHA256&X-Amz-Credential=a",
+     .status = 400, .code = "InvalidRequest", .text = "not supported"},
     {"unknown algorithm", "AWS4-HMAC-MD5 Credential=a", NULL, DATED, .status = 400,
      .code = "IncompleteSignature", .text = "Unsupported AWS 'algorithm'"},
 };

@@ -443,15 +443,18 @@ static void filler_path(const char *dir, char out[128])
     (void)snprintf(out, 128, "%s/filler", dir);
 }
 
-/* Takes all that is left of the disk, to within a page. */
-static void fill_up(const char *dir)
+/* Takes all that is left of the disk but for `spare` bytes, to within a page. */
+static void fill_up(const char *dir, off_t spare)
 {
     char path[128], page[4096];
+    struct stat st;
     filler_path(dir, path);
     memset(page, 'f', sizeof page);
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
     while (fd >= 0 && write(fd, page, sizeof page) > 0)
         ;
+    if (fstat(fd, &st) == 0)
+        (void)!ftruncate(fd, st.st_size > spare ? st.st_size - spare : 0);
     close(fd);
 }
 
@@ -538,7 +541,7 @@ static int child_meets_full_disk(const char *dir)
         struct err *err = NULL;
         for (uint32_t i = 0; i < PER_ROUND && err == NULL; i++, n++) {
             if (i == start)
-                fill_up(dir);
+                fill_up(dir, below(2) == 0 ? 0 : below(4 << 20));
             err = engine_commit(e, n);
             acked[n] = err == NULL;
         }
@@ -583,7 +586,7 @@ static int child_keeps_reserve(const char *dir)
     OK(secret_new(str_of(root_bytes, sizeof root_bytes), &f.root));
     open_store(&f);
     put(&f, "t", "k", "v");
-    fill_up(dir);
+    fill_up(dir, 0);
     struct txn *t = begin(&f, TXN_WRITE);
     OK(txn_put(t, "t", OWNER, STR("k"), STR("w")));
     assert_kind(txn_commit(&t), ERR_FULL);

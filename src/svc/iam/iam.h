@@ -3,7 +3,22 @@
  * https://docs.aws.amazon.com/IAM/latest/APIReference/welcome.html (2010-05-08, query protocol).
  * It writes the rows that the identity engine (auth/identity.h) reads at every call, so a change
  * takes effect with its commit. Limits are AWS's defaults, below:
- * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html */
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+ *
+ *   ops.c       one row for each operation
+ *   targets.c   what the needs are about: ARNs and condition keys
+ *   entity.c    what users, roles, groups, policies and profiles have in common
+ *   page.c      pages over rows and over lists within a row      parts.c  small things, tags
+ *   users.c keys.c roles.c groups.c profiles.c account.c         one idea each
+ *   policies.c versions.c   managed policies      attach.c  …on whom      inline.c  inline policies
+ *
+ * Tables: those of auth/identity.h, and
+ *   iam.profile  account, name       -> {name,path,id,arn,created_ms,tags,roles:[name]}
+ *   iam.uses     account, policy ARN -> {name,attachments,boundaries}: how often it is used
+ *   iam.alias    alias               -> account
+ * A group's row counts its members, a role's the profiles it is in, the account's what it has of
+ * each kind: so a deletion and what would make it wrong meet in one row, and one of them runs
+ * again. */
 #ifndef WARD_SVC_IAM_H
 #define WARD_SVC_IAM_H
 

@@ -16,19 +16,61 @@ void iam_role_out(struct call *c, const struct jv *row, bool full, struct iam_Ro
     iam_tags_out(c, row, &out->Tags);
 }
 
-static struct err *check_trust(struct str document)
+/* -- trust ------------------------------------------------------------------------------------- */
+
+/* A user or role of this account that a trust policy names must be there, as with AWS: else whoever
+ * makes it later would be trusted without anybody having meant so. */
+static struct err *check_principal(struct call *c, struct str principal)
 {
+    struct arn arn;
+    if (!arn_parse(principal, &arn) || !str_is(arn.service, "iam") ||
+        !str_eq(arn.account, c->account))
+        return NULL;
+    bool user = str_starts_c(arn.resource, "user/"), role = str_starts_c(arn.resource, "role/");
+    if (!user && !role)
+        return NULL;
+    struct str name = str_skip(arn.resource, (size_t)(str_rfind_char(arn.resource, '/') + 1));
+    struct jv *row = NULL;
+    TRY(iam_row_get(c->txn, c->arena, user ? "iam.user" : "iam.role", c->account, name, &row));
+    if (!str_eq(row_s(row, "arn"), principal))
+        return err_aws(400, "MalformedPolicyDocument",
+                       "Invalid principal in policy: \"AWS\":\"%.*s\"", STR_ARG(principal));
+    return NULL;
+}
+
+static struct err *check_principals(struct call *c, const struct jv *statement)
+{
+    const struct jv *named = jv_get(jv_get(statement, "Principal"), "AWS");
+    if (jv_is(named, JV_STR))
+        return check_principal(c, jv_s(named));
+    for (size_t i = 0; i < jv_len(named); i++)
+        TRY(check_principal(c, jv_s(jv_at(named, i))));
+    return NULL;
+}
+
+static struct err *check_trust(struct call *c, struct str document)
+{
+    struct jv *policy = NULL;
     TRY(iam_check_document(document, POLICY_TRUST));
+    TRY(json_parse(c->arena, document, POLICY_DEPTH_MAX, &policy));
+    const struct jv *statements = jv_get(policy, "Statement");
+    if (jv_is(statements, JV_OBJ))
+        TRY(check_principals(c, statements));
+    else
+        for (size_t i = 0; i < jv_len(statements); i++)
+            TRY(check_principals(c, jv_at(statements, i)));
     if (iam_doc_chars(document) > IAM_TRUST_CHARS)
         return err_aws(409, "LimitExceeded", "Cannot exceed quota for ACLSizePerRole: %d",
                        IAM_TRUST_CHARS);
     return NULL;
 }
 
+/* -- roles ------------------------------------------------------------------------------------- */
+
 OP_HANDLER(iam, CreateRole, CreateRoleRequest, CreateRoleResponse)
 {
     struct jv *row = NULL;
-    TRY(check_trust(in->AssumeRolePolicyDocument));
+    TRY(check_trust(c, in->AssumeRolePolicyDocument));
     TRY(iam_entity_new(c, IAM_ROLE, in->RoleName, in->Path, &in->Tags, &row));
     row_set(c, row, "trust", in->AssumeRolePolicyDocument);
     row_set(c, row, "description", in->Description);
@@ -118,7 +160,7 @@ OP_HANDLER_NO_OUT(iam, UpdateAssumeRolePolicy, UpdateAssumeRolePolicyRequest)
 {
     struct jv *row = NULL;
     TRY(iam_entity(c, IAM_ROLE, in->RoleName, &row));
-    TRY(check_trust(in->PolicyDocument));
+    TRY(check_trust(c, in->PolicyDocument));
     row_set(c, row, "trust", in->PolicyDocument);
     return iam_entity_put(c, IAM_ROLE, row);
 }

@@ -96,6 +96,15 @@ void s3_body_abandon(struct call *c)
         s3_writer_abandon(b->writer);
 }
 
+struct err *s3_body_began(const struct call *c)
+{
+    if (c->state != NULL)
+        return NULL;
+    return err_aws(400, "InvalidRequest",
+                   "The body did not come as the bytes of an object; check the headers "
+                   "Content-Type and X-Amz-Target.");
+}
+
 static struct err *verify(struct call *c, struct s3_body *b)
 {
     if (b->md5.p != NULL && !str_eq(b->md5, s3_sums_text(b->sums, c->arena, ALG_MD5)))

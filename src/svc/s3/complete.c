@@ -77,16 +77,11 @@ static struct err *load_part(struct call *c, struct completion *x,
     return txn_del(c->txn, T_PART, key_of(&k));
 }
 
-static struct err *load_parts(struct call *c, struct completion *x,
-                              const struct s3_CompletedMultipartUpload *in)
+static struct err *check_order(const struct s3_CompletedMultipartUpload *in)
 {
-    if (in == NULL || in->Parts.n == 0)
+    if (in == NULL || in->Parts.n == 0 || in->Parts.n > S3_PARTS_MAX)
         return malformed();
-    if (in->Parts.n > S3_PARTS_MAX)
-        return malformed();
-    x->n = in->Parts.n;
-    x->parts = ARENA_ARRAY(c->arena, x->n, struct s3_part);
-    for (size_t i = 0; i < x->n; i++) {
+    for (size_t i = 0; i < in->Parts.n; i++) {
         const struct s3_CompletedPart *p = &in->Parts.v[i];
         if (!p->PartNumber.set || p->ETag.p == NULL)
             return malformed();
@@ -95,7 +90,18 @@ static struct err *load_parts(struct call *c, struct completion *x,
             return err_aws(400, "InvalidPartOrder",
                            "The list of parts was not in ascending order. Parts must be ordered by "
                            "part number.");
-        TRY(load_part(c, x, p, i + 1 == x->n, &x->parts[i]));
+    }
+    return NULL;
+}
+
+static struct err *load_parts(struct call *c, struct completion *x,
+                              const struct s3_CompletedMultipartUpload *in)
+{
+    TRY(check_order(in));
+    x->n = in->Parts.n;
+    x->parts = ARENA_ARRAY(c->arena, x->n, struct s3_part);
+    for (size_t i = 0; i < x->n; i++) {
+        TRY(load_part(c, x, &in->Parts.v[i], i + 1 == x->n, &x->parts[i]));
         x->size += x->parts[i].size;
     }
     if (x->size > (uint64_t)S3_OBJECT_MAX)

@@ -328,6 +328,8 @@ struct err *s3_body_begin(struct call *c, struct s3_body *b, const struct s3_bod
                           bool small) MUST_CHECK;
 struct err *s3_body_data(struct call *c, struct str piece) MUST_CHECK;
 void s3_body_abandon(struct call *c);
+/* In the handler, first: whether the body came as a stream at all. */
+struct err *s3_body_began(const struct call *c) MUST_CHECK;
 /* In the handler: ends and verifies, once. */
 struct err *s3_body_end(struct call *c, struct s3_body *b) MUST_CHECK;
 /* A buffered body's Content-MD5 and checksum headers; `required`: there must be one. */

@@ -220,6 +220,7 @@ S3_HANDLER(UploadPart, UploadPartRequest, UploadPartOutput)
     struct s3_upload u;
     struct s3_reap reap = {0};
     struct s3_data data = {0};
+    TRY(s3_body_began(c));
     TRY(s3_bucket_for_write(c, in->Bucket, in->ExpectedBucketOwner, &b));
     TRY(s3_upload_get(c, &b, in->Key, in->UploadId, &u));
     TRY(s3_body_end(c, &p->body));

@@ -67,6 +67,7 @@ S3_HANDLER(PutObject, PutObjectRequest, PutObjectOutput)
     struct put *p = c->state;
     struct s3_bucket b;
     struct s3_reap reap = {0};
+    TRY(s3_body_began(c));
     TRY(s3_bucket_for_write(c, in->Bucket, in->ExpectedBucketOwner, &b));
     if (b.id != p->body.bucket.id)
         return err_aws(404, "NoSuchBucket", "The specified bucket does not exist");

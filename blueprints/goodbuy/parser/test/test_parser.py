@@ -18,6 +18,7 @@ BOOTSTRAP = os.path.abspath(sys.argv.pop(1))
 ZIP = os.path.abspath(sys.argv.pop(1))
 SOURCE_ROOT = sys.argv.pop(1)
 sys.path.insert(0, os.path.join(SOURCE_ROOT, "runtimes/c/test"))
+sys.dont_write_bytecode = True
 import fakeaws  # noqa: E402
 
 with open(BOOTSTRAP, "rb") as executable:

@@ -157,7 +157,8 @@ static void test_alert_text(void **state)
     struct arena *a = arena_new(1024 * 1024);
     struct record_view rec;
     record_view_read(a, STR("{\"eventName\":\"Delete\\nTrail\",\"eventSource\":\"x.amazonaws.com\","
-                            "\"awsRegion\":\"eu-west-1\",\"eventID\":\"id\",\"eventName\":\"Second\","
+                            "\"awsRegion\":\"eu-west-1\",\"eventID\":\"id\","
+                            "\"eventName\":\"Second\","
                             "\"requestParameters\":{ \"n\" : \"a\\nb c\" },\"eventTime\":\"T\","
                             "\"userIdentity\":{\"arn\":\"arn:x\",\"accountId\":\"123\"},"
                             "\"errorCode\":\"AccessDenied\"}"), &rec);

@@ -8,7 +8,9 @@
 
 #include <cmocka.h>
 
-#define SNS "\"sns\":{\"region\":\"us-east-1\",\"topicARN\":\"arn:aws:sns:us-east-1:123456789012:t\"}"
+#define SNS \
+    "\"sns\":{\"region\":\"us-east-1\"," \
+    "\"topicARN\":\"arn:aws:sns:us-east-1:123456789012:t\"}"
 
 static struct rules *load(const char *text)
 {
@@ -66,7 +68,8 @@ static void test_refuses(void **state)
         {"{\"source\":\"a\",\"regexp\":\"b\",\"sns\":{\"region\":\"eu-west-1\",\"topicARN\":"
          "\"arn:aws:sns:us-east-1:123456789012:t\"}}", "is not the region"},
         {"{\"name\":\"\",\"source\":\"a\",\"regexp\":\"b\"," SNS "}", "name is not a text"},
-        {"{\"severity\":\"a\\nb\",\"source\":\"a\",\"regexp\":\"b\"," SNS "}", "control characters"},
+        {"{\"severity\":\"a\\nb\",\"source\":\"a\",\"regexp\":\"b\"," SNS "}",
+         "control characters"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct rules *r = NULL;

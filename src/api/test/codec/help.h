@@ -110,8 +110,7 @@ static inline struct wire_response *encode(struct arena *a, const struct service
 }
 
 static inline struct wire_response *encode_error(struct arena *a, const struct service_model *m,
-                                                 const char *op, enum protocol proto,
-                                                 struct err *e)
+                                                 const char *op, enum protocol proto, struct err *e)
 {
     struct wire_response *r = ARENA_NEW(a, struct wire_response);
     buf_init(&r->body, TEST_BODY_MAX);
@@ -133,7 +132,7 @@ static inline struct str response_header(const struct wire_response *r, const ch
     do {                                                                                           \
         struct str str_ = (s);                                                                     \
         if (!str_is(str_, (c)))                                                                    \
-            print_message("is:     %.*s\nwanted: %s\n", STR_ARG(str_), (c));                        \
+            print_message("is:     %.*s\nwanted: %s\n", STR_ARG(str_), (c));                       \
         assert_true(str_is(str_, (c)));                                                            \
     } while (0)
 #define assert_body(r, c) assert_str(buf_view(&(r)->body), c)

@@ -33,10 +33,19 @@ static void empty_body_is_empty_input(void **state)
 
 static void refuses_wrong_types(void **state)
 {
-    static const char *const bodies[] = {
-        "[]", "\"x\"", "null", "{", "{\"KeyId\":1}", "{\"KeyId\":[]}", "{\"KeyId\":{}}",
-        "{\"Plaintext\":\"not base64!\"}", "{\"Plaintext\":7}", "{\"EncryptionContext\":[]}",
-        "{\"EncryptionContext\":{\"a\":1}}", "{\"GrantTokens\":\"g\"}", "{\"DryRun\":\"true\"}"};
+    static const char *const bodies[] = {"[]",
+                                         "\"x\"",
+                                         "null",
+                                         "{",
+                                         "{\"KeyId\":1}",
+                                         "{\"KeyId\":[]}",
+                                         "{\"KeyId\":{}}",
+                                         "{\"Plaintext\":\"not base64!\"}",
+                                         "{\"Plaintext\":7}",
+                                         "{\"EncryptionContext\":[]}",
+                                         "{\"EncryptionContext\":{\"a\":1}}",
+                                         "{\"GrantTokens\":\"g\"}",
+                                         "{\"DryRun\":\"true\"}"};
     for (size_t i = 0; i < ARRAY_LEN(bodies); i++)
         decode_fails(request(*state, "POST /", bodies[i]), &kms_model, "Encrypt", PROTO_JSON11,
                      "SerializationException");
@@ -74,10 +83,10 @@ static void limits_lists(void **state)
 
 static void encodes(void **state)
 {
-    struct kms_AliasListEntry entry = {
-        .AliasName = STR("alias/\"q\""), .CreationDate = some_int(1700000000123)};
-    struct kms_ListAliasesResponse out = {
-        .Aliases = {.n = 1, .v = &entry, .set = true}, .Truncated = some_bool(false)};
+    struct kms_AliasListEntry entry = {.AliasName = STR("alias/\"q\""),
+                                       .CreationDate = some_int(1700000000123)};
+    struct kms_ListAliasesResponse out = {.Aliases = {.n = 1, .v = &entry, .set = true},
+                                          .Truncated = some_bool(false)};
     struct wire_response *r = encode(*state, &kms_model, "ListAliases", PROTO_JSON11, &out);
     assert_int_equal(r->status, 200);
     assert_body(r, "{\"Aliases\":[{\"AliasName\":\"alias/\\\"q\\\"\","
@@ -127,9 +136,9 @@ static void query_compatible_errors(void **state)
 
 static void sqs_speaks_json_names(void **state)
 {
-    struct test_request *r =
-        request(*state, "POST /", "{\"QueueName\":\"q\",\"Attributes\":{\"DelaySeconds\":\"5\"},"
-                                  "\"tags\":{\"a\":\"b\"}}");
+    struct test_request *r = request(*state, "POST /",
+                                     "{\"QueueName\":\"q\",\"Attributes\":{\"DelaySeconds\":\"5\"},"
+                                     "\"tags\":{\"a\":\"b\"}}");
     struct sqs_CreateQueueRequest *in = decode(r, &sqs_model, "CreateQueue", PROTO_JSON10);
     assert_str(in->QueueName, "q");
     assert_str(in->Attributes.v[0].key, "DelaySeconds");

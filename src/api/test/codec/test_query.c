@@ -28,10 +28,11 @@ static void sqs_sends_attributes(void **state)
 
 static void sqs_lists(void **state)
 {
-    struct test_request *r = request(
-        *state, "GET /?Action=ReceiveMessage&AttributeName.1=All&MessageAttributeName.10=j"
+    struct test_request *r =
+        request(*state,
+                "GET /?Action=ReceiveMessage&AttributeName.1=All&MessageAttributeName.10=j"
                 "&MessageAttributeName.2=b&MessageAttributeName.1=a&WaitTimeSeconds=",
-        "");
+                "");
     struct sqs_ReceiveMessageRequest *in = decode(r, &sqs_model, "ReceiveMessage", PROTO_QUERY);
     assert_int_equal(in->AttributeNames.n, 1);
     assert_int_equal(in->MessageAttributeNames.n, 3);
@@ -60,11 +61,12 @@ static void sqs_answers(void **state)
     struct sqs_ReceiveMessageResult out = {.Messages = {1, &m, true}};
     struct wire_response *r = encode(*state, &sqs_model, "ReceiveMessage", PROTO_QUERY, &out);
     assert_body(
-        r, "<ReceiveMessageResponse xmlns=\"http://queue.amazonaws.com/doc/2012-11-05/\">"
-           "<ReceiveMessageResult><Message><MessageId>1</MessageId><Body>&lt;x&gt;</Body><Attribute>"
-           "<Name>SenderId</Name><Value>me</Value></Attribute></Message></ReceiveMessageResult>"
-           "<ResponseMetadata><RequestId>req-1</RequestId></ResponseMetadata>"
-           "</ReceiveMessageResponse>");
+        r,
+        "<ReceiveMessageResponse xmlns=\"http://queue.amazonaws.com/doc/2012-11-05/\">"
+        "<ReceiveMessageResult><Message><MessageId>1</MessageId><Body>&lt;x&gt;</Body><Attribute>"
+        "<Name>SenderId</Name><Value>me</Value></Attribute></Message></ReceiveMessageResult>"
+        "<ResponseMetadata><RequestId>req-1</RequestId></ResponseMetadata>"
+        "</ReceiveMessageResponse>");
     assert_str(response_header(r, "Content-Type"), "text/xml");
     r = encode(*state, &sqs_model, "DeleteMessage", PROTO_QUERY, NULL);
     assert_body(r, "<DeleteMessageResponse xmlns=\"http://queue.amazonaws.com/doc/2012-11-05/\">"
@@ -84,9 +86,9 @@ static void sqs_errors(void **state)
 
 static void iam_lists(void **state)
 {
-    struct test_request *r = request(
-        *state, "POST /",
-        "UserName=u&Tags.member.1.Key=k&Tags.member.1.Value=&Tags.member.2.Key=k2");
+    struct test_request *r =
+        request(*state, "POST /",
+                "UserName=u&Tags.member.1.Key=k&Tags.member.1.Value=&Tags.member.2.Key=k2");
     struct iam_CreateUserRequest *in = decode(r, &iam_model, "CreateUser", PROTO_QUERY);
     assert_int_equal(in->Tags.n, 2);
     assert_str(in->Tags.v[0].Key, "k");
@@ -101,12 +103,12 @@ static void iam_lists(void **state)
 
 static void iam_nested_lists(void **state)
 {
-    struct test_request *r = request(
-        *state, "POST /",
-        "PolicyInputList.member.1=p&ActionNames.member.1=s3%3A*"
-        "&ContextEntries.member.1.ContextKeyName=n"
-        "&ContextEntries.member.1.ContextKeyValues.member.1=v1"
-        "&ContextEntries.member.1.ContextKeyValues.member.2=v2&MaxItems=10");
+    struct test_request *r =
+        request(*state, "POST /",
+                "PolicyInputList.member.1=p&ActionNames.member.1=s3%3A*"
+                "&ContextEntries.member.1.ContextKeyName=n"
+                "&ContextEntries.member.1.ContextKeyValues.member.1=v1"
+                "&ContextEntries.member.1.ContextKeyValues.member.2=v2&MaxItems=10");
     struct iam_SimulateCustomPolicyRequest *in =
         decode(r, &iam_model, "SimulateCustomPolicy", PROTO_QUERY);
     assert_str(in->ContextEntries.v[0].ContextKeyValues.v[1], "v2");
@@ -115,8 +117,8 @@ static void iam_nested_lists(void **state)
 
 static void iam_answers(void **state)
 {
-    struct iam_User u = {.Path = STR("/"), .UserName = STR("u"),
-                         .CreateDate = some_int(1700000000000)};
+    struct iam_User u = {
+        .Path = STR("/"), .UserName = STR("u"), .CreateDate = some_int(1700000000000)};
     struct iam_ListUsersResponse out = {.Users = {1, &u, true}, .IsTruncated = some_bool(false)};
     struct wire_response *r = encode(*state, &iam_model, "ListUsers", PROTO_QUERY, &out);
     assert_body(r, "<ListUsersResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">"
@@ -191,8 +193,8 @@ static void ec2_names(void **state)
     assert_str(in->IpPermissions.v[0].IpRanges.v[1].CidrIp, "192.168.0.0/16");
     assert_str(in->TagSpecifications.v[0].Tags.v[0].Key, "k");
     assert_true(in->DryRun.set && !in->DryRun.v);
-    r = request(*state, "GET /?GroupId.1=sg-1&Filter.1.Name=n&Filter.1.Value.1=a&Filter.1.Value.2=b",
-                "");
+    r = request(*state,
+                "GET /?GroupId.1=sg-1&Filter.1.Name=n&Filter.1.Value.1=a&Filter.1.Value.2=b", "");
     struct ec2_DescribeSecurityGroupsRequest *d =
         decode(r, &ec2_model, "DescribeSecurityGroups", PROTO_EC2);
     assert_str(d->Filters.v[0].Values.v[1], "b");
@@ -218,10 +220,9 @@ static void ec2_answers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(sqs_sends_attributes), TEST(sqs_lists),        TEST(sqs_both_tag_names),
-        TEST(sqs_answers),          TEST(sqs_errors),       TEST(iam_lists),
-        TEST(iam_nested_lists),     TEST(iam_answers),      TEST(refuses_wrong_values),
-        TEST(params),               TEST(ec2_names),        TEST(ec2_answers),
+        TEST(sqs_sends_attributes), TEST(sqs_lists), TEST(sqs_both_tag_names), TEST(sqs_answers),
+        TEST(sqs_errors),           TEST(iam_lists), TEST(iam_nested_lists),   TEST(iam_answers),
+        TEST(refuses_wrong_values), TEST(params),    TEST(ec2_names),          TEST(ec2_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* rest-xml (S3) and rest-json (Lambda): https://smithy.io/2.0/aws/protocols/aws-restxml-protocol.html
+/* rest-xml (S3) and rest-json (Lambda):
+ * https://smithy.io/2.0/aws/protocols/aws-restxml-protocol.html
  */
 #include "help.h"
 
@@ -91,9 +92,9 @@ static void labels(void **state)
     static const struct {
         const char *line, *key;
     } cases[] = {
-        {"GET /b/a/b%20c", "a/b c"}, {"GET /b/a/", "a/"},     {"GET /b//", "/"},
-        {"GET /b//a", "/a"},         {"GET /b/a//b", "a//b"}, {"GET /b/a%2Fb", "a/b"},
-        {"GET /b/a+b", "a+b"},       {"GET /b/../c", "../c"}, {"GET /b/%E4%B8%AD", "\xe4\xb8\xad"},
+        {"GET /b/a/b%20c", "a/b c"}, {"GET /b/a/", "a/"},      {"GET /b//", "/"},
+        {"GET /b//a", "/a"},         {"GET /b/a//b", "a//b"},  {"GET /b/a%2Fb", "a/b"},
+        {"GET /b/a+b", "a+b"},       {"GET /b/../c", "../c"},  {"GET /b/%E4%B8%AD", "\xe4\xb8\xad"},
         {"GET /b/{Key+}", "{Key+}"}, {"GET /b/%3Facl", "?acl"}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct s3_GetObjectRequest *in =
@@ -168,10 +169,10 @@ static void many_metadata(void **state)
 
 static void xml_bodies(void **state)
 {
-    struct test_request *r = request(
-        *state, "POST /b?delete",
-        "<Delete " S3_NS "><Object><Key>a &amp; b</Key></Object><Quiet>true</Quiet><Object>"
-        "<Key> c\n</Key><VersionId>1</VersionId></Object><Unknown/></Delete>");
+    struct test_request *r =
+        request(*state, "POST /b?delete",
+                "<Delete " S3_NS "><Object><Key>a &amp; b</Key></Object><Quiet>true</Quiet><Object>"
+                "<Key> c\n</Key><VersionId>1</VersionId></Object><Unknown/></Delete>");
     struct s3_DeleteObjectsRequest *in = decode(r, &s3_model, "DeleteObjects", PROTO_REST_XML);
     assert_int_equal(in->Delete->Objects.n, 2);
     assert_str(in->Delete->Objects.v[0].Key, "a & b");
@@ -216,17 +217,19 @@ static void policy_payload(void **state)
 
 static void xml_answers(void **state)
 {
-    struct s3_Object o = {.Key = STR("a<b"), .Size = some_int(5),
-                          .LastModified = some_int(1700000000000)};
+    struct s3_Object o = {
+        .Key = STR("a<b"), .Size = some_int(5), .LastModified = some_int(1700000000000)};
     struct s3_CommonPrefix p = {.Prefix = STR("p/")};
-    struct s3_ListObjectsV2Output out = {.Name = STR("b"), .KeyCount = some_int(2),
+    struct s3_ListObjectsV2Output out = {.Name = STR("b"),
+                                         .KeyCount = some_int(2),
                                          .Contents = {1, &o, true},
                                          .CommonPrefixes = {1, &p, true}};
     struct wire_response *r = encode(*state, &s3_model, "ListObjectsV2", PROTO_REST_XML, &out);
-    assert_body(r, XML_HEAD "<ListBucketResult " S3_NS "><Contents><Key>a&lt;b</Key><LastModified>"
-                            "2023-11-14T22:13:20.000Z</LastModified><Size>5</Size></Contents><Name>"
-                            "b</Name><CommonPrefixes><Prefix>p/</Prefix></CommonPrefixes><KeyCount>2"
-                            "</KeyCount></ListBucketResult>");
+    assert_body(r,
+                XML_HEAD "<ListBucketResult " S3_NS "><Contents><Key>a&lt;b</Key><LastModified>"
+                         "2023-11-14T22:13:20.000Z</LastModified><Size>5</Size></Contents><Name>"
+                         "b</Name><CommonPrefixes><Prefix>p/</Prefix></CommonPrefixes><KeyCount>2"
+                         "</KeyCount></ListBucketResult>");
     assert_str(response_header(r, "Content-Type"), "application/xml");
     assert_str(response_header(r, "x-amz-request-id"), "req-1");
     assert_non_null(response_header(r, "x-amz-id-2").p);
@@ -331,10 +334,13 @@ static void lambda_answers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(routes),          TEST(routes_refuse), TEST(labels),     TEST(virtual_host),
-        TEST(request_bindings), TEST(many_metadata), TEST(xml_bodies), TEST(policy_payload),
-        TEST(xml_answers),     TEST(headers_cannot_be_split),          TEST(s3_errors),
-        TEST(lambda_requests), TEST(lambda_answers),
+        TEST(routes),           TEST(routes_refuse),
+        TEST(labels),           TEST(virtual_host),
+        TEST(request_bindings), TEST(many_metadata),
+        TEST(xml_bodies),       TEST(policy_payload),
+        TEST(xml_answers),      TEST(headers_cannot_be_split),
+        TEST(s3_errors),        TEST(lambda_requests),
+        TEST(lambda_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,8 +62,9 @@ static void ranges(void **state)
                       "greater than or equal to 1");
     in.Limit = some_int(1001);
     expect(*state, &kms_model, "ListAliases", &in,
-           DETECTED_1 "Value '1001' at 'limit' failed to satisfy constraint: Member must have value "
-                      "less than or equal to 1000");
+           DETECTED_1
+           "Value '1001' at 'limit' failed to satisfy constraint: Member must have value "
+           "less than or equal to 1000");
     in.Limit = some_int(1000);
     expect(*state, &kms_model, "ListAliases", &in, NULL);
 }
@@ -138,7 +139,8 @@ static void maps(void **state)
     struct lambda_FunctionCode code = {0};
     struct lambda_CreateFunctionRequest in = {.FunctionName = STR("f"),
                                               .Role = STR("arn:aws:iam::123456789012:role/r"),
-                                              .Code = &code, .Environment = &env};
+                                              .Code = &code,
+                                              .Environment = &env};
     struct err *e = shape_validate(*state, op_of(&lambda_model, "CreateFunction")->input, &in,
                                    "ValidationException");
     assert_non_null(e); /* and the values, being secrets, stay out of it */
@@ -189,10 +191,16 @@ static void matcher_is_linear(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(required_and_length), TEST(ranges),   TEST(nested_paths),
-        TEST(simple_elements),     TEST(characters_not_bytes),
-        TEST(patterns_are_named),  TEST(maps),     TEST(reports_at_most_ten),
-        TEST(matcher),             TEST(matcher_is_linear),
+        TEST(required_and_length),
+        TEST(ranges),
+        TEST(nested_paths),
+        TEST(simple_elements),
+        TEST(characters_not_bytes),
+        TEST(patterns_are_named),
+        TEST(maps),
+        TEST(reports_at_most_ten),
+        TEST(matcher),
+        TEST(matcher_is_linear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 """IAM through boto3, against a running Ward."""
+import concurrent.futures
 import json
-import os
+import time
 import unittest
 import urllib.parse
 import uuid
@@ -28,7 +29,8 @@ def client(service, key=None, token=None):
     if key is not None:
         more = {"aws_access_key_id": key["AccessKeyId"],
                 "aws_secret_access_key": key["SecretAccessKey"], "aws_session_token": token}
-    return boto3.client(service, config=Config(retries={"max_attempts": 1}), **more)
+    return boto3.client(service, config=Config(
+        retries={"max_attempts": 1}, parameter_validation=False), **more)
 
 
 def name(what="t"):
@@ -168,6 +170,22 @@ class Keys(Case):
         self.fails("NoSuchEntity", self.iam.delete_access_key, UserName=u + "x",
                    AccessKeyId=first["AccessKeyId"])
 
+    def test_many_at_once(self):
+        u = self.user()
+
+        def one(_):
+            try:
+                return client("iam").create_access_key(UserName=u)["AccessKey"]["AccessKeyId"]
+            except ClientError as e:
+                return e.response["Error"]["Code"]
+
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            results = list(pool.map(one, range(8)))
+        self.assertEqual(results.count("LimitExceeded"), 6, results)
+        listed = self.iam.list_access_keys(UserName=u)["AccessKeyMetadata"]
+        self.assertEqual({k["AccessKeyId"] for k in listed},
+                         set(results) - {"LimitExceeded"})
+
     def test_of_another_user(self):
         u, v = self.user(), self.user()
         key = self.key(u)
@@ -187,6 +205,50 @@ class Keys(Case):
         mine.delete_access_key(AccessKeyId=second["AccessKeyId"])
         other = self.user()
         self.fails("AccessDenied", mine.create_access_key, UserName=other, status=403)
+
+
+class Records(Case):
+    """What CloudTrail shows; the room is asked for the events, so it must be there."""
+
+    def event(self, event_name, wanted):
+        try:
+            trail = client("cloudtrail")
+            for _ in range(100):
+                found = trail.lookup_events(LookupAttributes=[
+                    {"AttributeKey": "EventName", "AttributeValue": event_name}])["Events"]
+                for e in found:
+                    record = json.loads(e["CloudTrailEvent"])
+                    if wanted(record):
+                        return record, e["CloudTrailEvent"]
+                time.sleep(0.1)
+        except ClientError as e:
+            self.skipTest(f"no cloudtrail: {e}")
+        self.fail(f"no event {event_name}")
+
+    def test_no_secret_is_recorded(self):
+        u = self.user()
+        key = self.key(u)
+        record, text = self.event("CreateAccessKey", lambda r: (
+            r["requestParameters"] or {}).get("userName") == u)
+        self.assertEqual(record["responseElements"]["accessKey"]["accessKeyId"],
+                         key["AccessKeyId"])
+        self.assertNotIn(key["SecretAccessKey"], text)
+        self.assertEqual((record["eventSource"], record["awsRegion"], record["readOnly"]),
+                         ("iam.amazonaws.com", "us-east-1", False))
+
+    def test_session_is_recorded_without_its_secrets(self):
+        r = name("role")
+        role = self.iam.create_role(RoleName=r, AssumeRolePolicyDocument=trust(
+            {"AWS": self.account}))["Role"]
+        out = self.sts.assume_role(RoleArn=role["Arn"], RoleSessionName="s1")["Credentials"]
+        record, text = self.event("AssumeRole", lambda x: (
+            x["requestParameters"] or {}).get("roleArn") == role["Arn"])
+        self.assertEqual(record["responseElements"]["credentials"]["accessKeyId"],
+                         out["AccessKeyId"])
+        self.assertEqual(record["resources"][0]["ARN"], role["Arn"])
+        self.assertTrue(record["readOnly"])
+        for hidden in (out["SecretAccessKey"], out["SessionToken"]):
+            self.assertNotIn(hidden, text)
 
 
 class Policies(Case):
@@ -392,6 +454,16 @@ class Roles(Case):
         self.iam.delete_role(RoleName=r)
         self.fails("NoSuchEntity", self.iam.get_role, RoleName=r,
                    text=f"The role with name {r} cannot be found.")
+
+    def test_trust_in_who_is_not_there(self):
+        u = self.iam.get_user(UserName=self.user())["User"]["Arn"]
+        r = self.iam.create_role(RoleName=name("role"),
+                                 AssumeRolePolicyDocument=trust({"AWS": [u, self.account]}))["Role"]
+        for bad in (u + "x", r["Arn"].replace("role/", "role/p/")):
+            for principal in (bad, [u, bad]):
+                self.fails("MalformedPolicyDocument", self.iam.update_assume_role_policy,
+                           RoleName=r["RoleName"], PolicyDocument=trust({"AWS": principal}),
+                           text="Invalid principal in policy")
 
     def test_instance_profile(self):
         r, p = name("role"), name("profile")

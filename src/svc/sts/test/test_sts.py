@@ -28,7 +28,8 @@ def client(service, key=None):
         more = {"aws_access_key_id": key["AccessKeyId"],
                 "aws_secret_access_key": key["SecretAccessKey"],
                 "aws_session_token": key.get("SessionToken")}
-    return boto3.client(service, config=Config(retries={"max_attempts": 1}), **more)
+    return boto3.client(service, config=Config(
+        retries={"max_attempts": 1}, parameter_validation=False), **more)
 
 
 def name(what="t"):
