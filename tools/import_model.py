@@ -29,6 +29,9 @@ MEMBER_FACTS = ("shape", "location", "locationName", "queryName", "flattened", "
                 "jsonvalue", "sensitive")
 REF_FACTS = ("shape", "locationName")
 
+# Shapes that AWS hides in its records though its model does not mark them: credentials.
+SENSITIVE = {"sts": ("tokenType", "accessKeySecretType"), "iam": ("accessKeySecretType",)}
+
 # The query form of SQS. Its current model describes JSON alone; clients from before November 2023
 # send this. Facts of the 2012-11-05 query API: members' names, list elements' names, error codes.
 SQS_MEMBERS = {
@@ -256,6 +259,8 @@ def import_service(model, room, chosen):
         roots += [op[k]["shape"] for k in ("input", "output") if k in op]
         roots += op.get("errors", [])
     out["shapes"] = {n: shape_facts(shapes[n]) for n in sorted(reach(shapes, roots))}
+    for name in set(SENSITIVE.get(room, ())) & set(out["shapes"]):
+        out["shapes"][name]["sensitive"] = True
     if room == "sqs":
         add_sqs_query(out)
     if room == "s3":

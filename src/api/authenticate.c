@@ -92,5 +92,8 @@ struct err *line_authenticate(struct line *l, struct str body)
         return NULL;
     }
     struct err *e = check(l, body);
-    return e == NULL ? NULL : in_family(l, e);
+    if (e == NULL)
+        return NULL;
+    c->id = (struct identity){0}; /* claimed, not proved: the record says Unknown */
+    return in_family(l, e);
 }

@@ -5,6 +5,9 @@
 #include <limits.h>
 #include <unistd.h>
 
+/* What options point at lives as long as the program. */
+static struct arena *kept;
+
 enum option_kind { OPT_FLAG, OPT_TEXT, OPT_SECONDS, OPT_LISTEN, OPT_PATH };
 
 struct option_row {
@@ -65,22 +68,20 @@ static bool set_listen(struct options *o, const char *value)
         host = str_take(str_skip(host, 1), host.n - 2);
     o->port = (int)port;
     if (host.n > 0)
-        o->host = strndup(host.p, host.n);
+        o->host = arena_cstr(kept, host);
     return true;
 }
 
-/* Without a trailing slash, absolute. The program's options live as long as it does. */
+/* Without a trailing slash, absolute. */
 static const char *absolute(const char *path)
 {
-    char cwd[PATH_MAX], *out = NULL;
+    char cwd[PATH_MAX];
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/')
         n--;
-    if (path[0] == '/')
-        return strndup(path, n);
-    if (getcwd(cwd, sizeof cwd) == NULL || asprintf(&out, "%s/%.*s", cwd, (int)n, path) < 0)
-        return strndup(path, n);
-    return out;
+    if (path[0] == '/' || getcwd(cwd, sizeof cwd) == NULL)
+        return arena_cstr(kept, str_of(path, n));
+    return arena_fmt(kept, "%s/%.*s", cwd, (int)n, path).p;
 }
 
 static bool set_row(struct options *o, const struct option_row *r, const char *value,
@@ -110,22 +111,19 @@ static bool set_row(struct options *o, const struct option_row *r, const char *v
 static const char *default_data(void)
 {
     const char *env = getenv("WARD_DATA"), *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-    char *out = NULL;
     if (env != NULL && env[0] != '\0')
         return absolute(env);
-    int n = xdg != NULL && xdg[0] == '/' ? asprintf(&out, "%s/ward", xdg)
-                                         : asprintf(&out, "%s/.local/share/ward",
-                                                    home != NULL ? home : "/root");
-    return n < 0 ? "/var/lib/ward" : out;
+    if (xdg != NULL && xdg[0] == '/')
+        return arena_fmt(kept, "%s/ward", xdg).p;
+    return arena_fmt(kept, "%s/.local/share/ward", home != NULL ? home : "/root").p;
 }
 
 static bool finish(struct options *o)
 {
-    char *out = NULL;
     if (o->data == NULL)
         o->data = default_data();
-    if (o->root_key == NULL && asprintf(&out, "%s.root-key", o->data) > 0)
-        o->root_key = out;
+    if (o->root_key == NULL)
+        o->root_key = arena_fmt(kept, "%s.root-key", o->data).p;
     size_t n = strlen(o->data);
     if (strncmp(o->root_key, o->data, n) == 0 && o->root_key[n] == '/')
         return complain("the root key must lie outside the data directory, or a copy of the "
@@ -141,8 +139,9 @@ bool options_parse(int argc, char **argv, const char *allowed, struct options *o
                             .region = "us-east-1",
                             .trail_interval_s = CLI_TRAIL_INTERVAL_S,
                             .digest_interval_s = CLI_DIGEST_INTERVAL_S};
-    out->args = calloc((size_t)argc + 1, sizeof *out->args);
-    CHECK(out->args != NULL);
+    if (kept == NULL)
+        kept = arena_new(1024 * 1024);
+    out->args = ARENA_ARRAY(kept, (size_t)argc + 1, const char *);
     for (int i = 0; i < argc; i++) {
         if (strncmp(argv[i], "--", 2) != 0) {
             out->args[out->n_args++] = argv[i];

@@ -34,10 +34,13 @@ static bool about_this_bucket(const struct s3_bucket *b, const struct jv *v)
     struct str s = jv_s(v);
     if (s.p == NULL)
         return true;
-    if (!str_starts(s, b->arn))
-        return str_is(s, "*") || str_find_char(str_take(s, b->arn.n), '*') >= 0;
-    struct str rest = str_skip(s, b->arn.n);
-    return rest.n == 0 || rest.p[0] == '/' || rest.p[0] == '*' || rest.p[0] == '?';
+    size_t n = 0; /* up to the first wildcard */
+    while (n < s.n && s.p[n] != '*' && s.p[n] != '?')
+        n++;
+    struct str literal = str_take(s, n);
+    if (n <= b->arn.n)
+        return str_starts(b->arn, literal) && (n < s.n || n == b->arn.n);
+    return str_starts(literal, b->arn) && literal.p[b->arn.n] == '/';
 }
 
 static bool s3_actions(const struct jv *v)
