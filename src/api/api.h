@@ -238,6 +238,8 @@ struct err *page_position(struct call *c, struct str token, const char *bad_code
 
 /* Rows as JSON documents: most of what a room keeps. Owner: "ACCOUNT" unless given. */
 struct err *row_get(struct call *c, const char *table, struct str key, struct jv **out) MUST_CHECK;
+/* The same by txn_peek: for rows that many only look at. */
+struct err *row_peek(struct call *c, const char *table, struct str key, struct jv **out) MUST_CHECK;
 struct err *row_put(struct call *c, const char *table, struct str owner, struct str key,
                     const struct jv *row) MUST_CHECK;
 

@@ -75,15 +75,27 @@ struct err *page_position(struct call *c, struct str token, const char *bad_code
     return err_aws(400, bad_code, "The paging token is not valid.");
 }
 
-struct err *row_get(struct call *c, const char *table, struct str key, struct jv **out)
+static struct err *row_of_text(struct call *c, struct str text, struct jv **out)
 {
-    struct str text;
-    TRY(txn_get(c->txn, table, key, c->arena, &text));
     if (text.p == NULL) {
         *out = NULL;
         return NULL;
     }
     return json_parse(c->arena, text, JSON_DEPTH_DEFAULT, out);
+}
+
+struct err *row_get(struct call *c, const char *table, struct str key, struct jv **out)
+{
+    struct str text;
+    TRY(txn_get(c->txn, table, key, c->arena, &text));
+    return row_of_text(c, text, out);
+}
+
+struct err *row_peek(struct call *c, const char *table, struct str key, struct jv **out)
+{
+    struct str text;
+    TRY(txn_peek(c->txn, table, key, c->arena, &text));
+    return row_of_text(c, text, out);
 }
 
 struct err *row_put(struct call *c, const char *table, struct str owner, struct str key,

@@ -17,7 +17,10 @@
  * zeros in the clear, which that mode skips, but here as noise, which it takes for damage, and
  * would refuse the store after a power cut. What was acknowledged was synced and so lies before
  * any torn tail. */
+#include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <dirent.h>
 #include <memory>
 #include <mutex>
@@ -41,6 +44,7 @@
 
 extern "C" {
 #define _Noreturn [[noreturn]]
+#include "../core/clock.h"
 #include "engine.h"
 }
 
@@ -72,6 +76,12 @@ constexpr uint64_t SYNC_EVERY_BYTES = 1024 * 1024;
 constexpr int BLOOM_BITS = 10;
 constexpr uint32_t VALIDATION_LOCKS = 8192;
 
+/* After a failed write: how much must be free for another try, how often, and how long it waits for
+ * transactions to end. */
+constexpr uint64_t REOPEN_BYTES = 16 * 1024 * 1024;
+constexpr int64_t RETRY_MS = 100;
+constexpr int64_t DRAIN_MS = 500;
+
 /* RocksDB's own log holds options, paths and key ranges; none of it is written anywhere. */
 class NoLog : public rocksdb::Logger
 {
@@ -85,40 +95,53 @@ class NoLog : public rocksdb::Logger
 class Watch : public rocksdb::EventListener
 {
   public:
-    std::atomic<bool> suspect{false};
+    std::atomic<bool> broken{false}; /* no write will succeed any more */
 
-    void OnBackgroundError(rocksdb::BackgroundErrorReason reason, Status *error) override
+    void OnBackgroundError(rocksdb::BackgroundErrorReason, Status *error) override
     {
-        /* Fatal would mean that only a restart helps. RocksDB calls it so when no new log can be
-         * begun at the change of memtables, because bytes of the log that were never synced may be
-         * lost; none of ours were acknowledged. */
-        if (reason == rocksdb::BackgroundErrorReason::kMemTable && error->IsIOError() &&
-            error->severity() == Status::kFatalError)
-            *error = Status(*error, Status::kHardError);
-        suspect.store(true);
+        if (error->severity() >= Status::kHardError)
+            broken.store(true);
     }
 
-    /* RocksDB would look every five seconds whether there is room; mend() does it when asked to
-     * commit. */
-    void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, Status, bool *by_itself) override
+    /* Only from what is soft (a compaction found no room) may RocksDB recover by itself. After a
+     * failed write 7.8 can hang in doing so, and the end of its log is in doubt: a part of the
+     * failed group may be there, and what is written behind it would be lost to recovery (the kind
+     * of fault mended in 9.6). reopen() does it instead. */
+    void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, Status error, bool *by_itself) override
     {
-        *by_itself = false;
+        *by_itself = error.severity() <= Status::kSoftError;
     }
 };
 
 struct Rocks {
     struct engine base; /* first: the C side knows a Rocks by it */
     std::string dir;
+    size_t cache_bytes = 0;
     uint64_t reserve_bytes = 0;
     struct secret *store_key = nullptr;
     unsigned char store_id[STORE_ID_SIZE];
     std::unique_ptr<rocksdb::Env> env;
     std::shared_ptr<Watch> watch = std::make_shared<Watch>();
-    std::unique_ptr<OptimisticTransactionDB> db;
-    std::shared_mutex mending; /* shared by commits, so that mending waits for none to be under way */
+
+    std::shared_mutex life; /* shared by begins; alone by reopen(), which replaces the db */
+    std::unique_ptr<OptimisticTransactionDB> db; /* none: it broke and could not be opened again */
+    std::atomic<long> live{0};                   /* transactions */
+    std::mutex drained_lock;
+    std::condition_variable drained;
+    std::atomic<int64_t> next_try_ms{0};
 
     ~Rocks();
+    void shut();
+    void leave();
 };
+
+void Rocks::leave()
+{
+    if (live.fetch_sub(1) > 1 || !watch->broken.load())
+        return;
+    std::lock_guard<std::mutex> lock(drained_lock);
+    drained.notify_all();
+}
 
 Slice slice(struct str s)
 {
@@ -152,6 +175,46 @@ struct err *disk_full()
     return err_new(ERR_FULL, "Ward has no room left on its disk; make room, then try again.");
 }
 
+struct err *recovering()
+{
+    return err_new(ERR_FULL, "Ward is recovering from a failed write to its disk (is there room?); "
+                             "try again.");
+}
+
+bool has_room(const Rocks *r, uint64_t bytes)
+{
+    struct statvfs v;
+    if (statvfs(r->dir.c_str(), &v) != 0)
+        return true; /* then the write itself says what is wrong */
+    return (uint64_t)v.f_bavail * v.f_frsize >= bytes;
+}
+
+struct err *open_db(Rocks *r);
+
+/* -- after a failed write --------------------------------------------------------------------------- */
+
+/* Writes have failed, and RocksDB takes no more. Once there is room it is closed and opened again,
+ * as a restart would do: the log is replayed up to what was acknowledged. That needs a moment
+ * without transactions; new ones wait for it, for a while. Reads go on before and after. */
+void reopen(Rocks *r)
+{
+    int64_t now = clock_mono_ms(), due = r->next_try_ms.load();
+    if (now < due || !r->next_try_ms.compare_exchange_strong(due, now + RETRY_MS) ||
+        !has_room(r, std::max(r->reserve_bytes, REOPEN_BYTES)))
+        return;
+    std::unique_lock<std::shared_mutex> alone(r->life);
+    if (!r->watch->broken.load())
+        return;
+    std::unique_lock<std::mutex> lock(r->drained_lock);
+    if (!r->drained.wait_for(lock, std::chrono::milliseconds(DRAIN_MS),
+                             [r] { return r->live.load() == 0; }))
+        return;
+    r->shut();
+    struct err *e = open_db(r);
+    r->watch->broken.store(e != nullptr);
+    err_free(e); /* the next transaction tries again */
+}
+
 } // namespace
 
 /* -- transactions --------------------------------------------------------------------------------- */
@@ -173,8 +236,10 @@ struct engine_txn {
     ~engine_txn()
     {
         found.Reset();
-        if (writer == nullptr && snapshot != nullptr)
+        if (writer == nullptr)
             rocks->db->ReleaseSnapshot(snapshot);
+        writer.reset();
+        rocks->leave();
     }
 };
 
@@ -183,6 +248,12 @@ namespace {
 struct err *rocks_begin(struct engine *e, bool write, struct engine_txn **out)
 {
     Rocks *r = reinterpret_cast<Rocks *>(e);
+    if (r->watch->broken.load())
+        reopen(r);
+    std::shared_lock<std::shared_mutex> shared(r->life);
+    if (r->db == nullptr)
+        return recovering();
+    r->live.fetch_add(1);
     std::unique_ptr<engine_txn> t(new engine_txn);
     t->rocks = r;
     if (write) {
@@ -240,75 +311,16 @@ struct err *rocks_del(struct engine_txn *t, struct str key)
     return error_of(t->writer->Delete(slice(key)), "delete");
 }
 
-/* -- commit, and a full disk ------------------------------------------------------------------------ */
-
-/* A margin, since 7.8 has faults where the disk is full to the last byte (a failed write of the
- * manifest could leave a store that does not open; mended in 9.5). */
-bool has_room(const Rocks *r, uint64_t bytes)
-{
-    struct statvfs v;
-    if (r->reserve_bytes == 0)
-        return true;
-    if (statvfs(r->dir.c_str(), &v) != 0)
-        return true; /* then the write itself says what is wrong */
-    return (uint64_t)v.f_bavail * v.f_frsize >= r->reserve_bytes + 2 * bytes;
-}
-
-/* After a failed write to the log its end is in doubt: a part of the failed group may be there, and
- * what is written behind it would be lost to recovery (the kind of fault mended in 9.6). So no
- * commit goes on before everything in memory is in tables and a new log has begun. Resume() sees to
- * that, unless nothing is in memory; hence the row, written past the log, and the flush. If the old
- * log still refuses (it remembers its failure until a recovery that leaves it behind), the second
- * Resume() is that recovery, since now there is something in memory. */
-Status mend(Rocks *r)
-{
-    rocksdb::DB *db = r->db->GetBaseDB(); /* the transactions' layer passes no Resume() on */
-    Status s = db->Resume();
-    rocksdb::WriteOptions past_the_log;
-    past_the_log.disableWAL = true;
-    if (s.ok())
-        s = db->Put(past_the_log, Slice("\0mended", 7), Slice());
-    if (!s.ok())
-        return s;
-    s = db->Flush(rocksdb::FlushOptions());
-    return s.ok() ? s : db->Resume();
-}
-
-struct err *mending()
-{
-    return err_new(ERR_FULL, "Ward is recovering from a failed write to its disk; try again.");
-}
-
-struct err *mend_if_suspect(Rocks *r)
-{
-    if (!r->watch->suspect.load())
-        return nullptr;
-    std::unique_lock<std::shared_mutex> alone(r->mending, std::try_to_lock);
-    if (!alone.owns_lock())
-        return mending(); /* another thread is at it, or the last commits are failing */
-    if (!r->watch->suspect.load())
-        return nullptr;
-    Status s = mend(r);
-    if (s.IsBusy()) /* RocksDB is at it by itself */
-        return mending();
-    if (!s.ok())
-        return error_of(s, "mend");
-    r->watch->suspect.store(false);
-    return nullptr;
-}
-
 struct err *rocks_commit(struct engine_txn *txn)
 {
     std::unique_ptr<engine_txn> t(txn);
     if (t->writes == 0)
         return nullptr; /* what it read was true at its snapshot */
     Rocks *r = t->rocks;
-    if (!has_room(r, t->bytes))
+    if (r->reserve_bytes > 0 && !has_room(r, r->reserve_bytes + 2 * t->bytes))
         return disk_full();
-    TRY(mend_if_suspect(r));
-    std::shared_lock<std::shared_mutex> shared(r->mending);
-    if (r->watch->suspect.load())
-        return mending();
+    if (r->watch->broken.load())
+        return recovering();
     t->found.Reset();
     return error_of(t->writer->Commit(), "commit");
 }
@@ -438,11 +450,11 @@ const struct engine_ops rocks_ops = {
     rocks_scan,  rocks_next,  rocks_cursor_free, rocks_scrub, rocks_close,
 };
 
-rocksdb::BlockBasedTableOptions table_options(const struct rocks_options *o)
+rocksdb::BlockBasedTableOptions table_options(const Rocks *r)
 {
     rocksdb::BlockBasedTableOptions t;
     rocksdb::LRUCacheOptions cache;
-    cache.capacity = o->cache_bytes;
+    cache.capacity = r->cache_bytes;
     cache.num_shard_bits = 2;
     t.block_cache = rocksdb::NewLRUCache(cache);
     t.cache_index_and_filter_blocks = true; /* so that the cache's bound holds for them too */
@@ -451,7 +463,7 @@ rocksdb::BlockBasedTableOptions table_options(const struct rocks_options *o)
     return t;
 }
 
-rocksdb::Options engine_options(const struct rocks_options *o, Rocks *r)
+rocksdb::Options engine_options(Rocks *r)
 {
     rocksdb::Options p;
     p.create_if_missing = true;
@@ -476,7 +488,7 @@ rocksdb::Options engine_options(const struct rocks_options *o, Rocks *r)
     p.compaction_readahead_size = COMPACTION_READ_BYTES;
     p.bytes_per_sync = SYNC_EVERY_BYTES;
     p.compression = rocksdb::kNoCompression; /* values are noise */
-    p.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table_options(o)));
+    p.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table_options(r)));
     /* No timer threads. */
     p.stats_dump_period_sec = 0;
     p.stats_persist_period_sec = 0;
@@ -488,14 +500,21 @@ rocksdb::Options engine_options(const struct rocks_options *o, Rocks *r)
     return p;
 }
 
+void Rocks::shut()
+{
+    if (db == nullptr)
+        return;
+    rocksdb::CancelAllBackgroundWork(db.get(), true);
+    db.reset();
+    env.reset();
+}
+
 Rocks::~Rocks()
 {
-    if (db != nullptr) {
-        /* With all in tables the next start has no log to replay. A failure here loses nothing. */
+    /* With all in tables the next start has no log to replay. A failure here loses nothing. */
+    if (db != nullptr && !watch->broken.load())
         db->Flush(rocksdb::FlushOptions()).PermitUncheckedError();
-        rocksdb::CancelAllBackgroundWork(db.get(), true);
-        db.reset();
-    }
+    shut();
     secret_free(store_key);
 }
 
@@ -518,11 +537,29 @@ void remove_empty_logs(const std::string &dir)
     closedir(d);
 }
 
-struct err *open_db(const struct rocks_options *o, Rocks *r)
+/* After a recovery that replayed a log, 7.8 counts its new memtable from one sequence number too
+ * far, and can validate no transaction until some write moves the sequence on; but no transaction
+ * writes anything before it is validated. This is that write. */
+Status make_validation_work(OptimisticTransactionDB *db)
+{
+    const Slice key("\0begin", 6);
+    std::string value;
+    rocksdb::OptimisticTransactionOptions to;
+    to.set_snapshot = true;
+    std::unique_ptr<Transaction> probe(db->BeginTransaction(rocksdb::WriteOptions(), to));
+    Status s = probe->GetForUpdate(ReadOptions(), db->DefaultColumnFamily(), key, &value);
+    if (s.ok() || s.IsNotFound())
+        s = probe->Commit();
+    if (s.IsTryAgain())
+        s = db->GetBaseDB()->Put(rocksdb::WriteOptions(), key, Slice());
+    return s;
+}
+
+struct err *open_db(Rocks *r)
 {
     remove_empty_logs(r->dir);
     r->env = rocksdb::NewCompositeEnv(encrypted_files(r->store_key, r->store_id));
-    rocksdb::Options p = engine_options(o, r);
+    rocksdb::Options p = engine_options(r);
     rocksdb::OptimisticTransactionDBOptions validation;
     validation.validate_policy = rocksdb::OccValidationPolicy::kValidateParallel;
     validation.occ_lock_buckets = VALIDATION_LOCKS;
@@ -534,10 +571,13 @@ struct err *open_db(const struct rocks_options *o, Rocks *r)
                                              &handles, &db);
     if (!s.ok())
         return error_of(s, "open");
-    r->db.reset(db);
     for (rocksdb::ColumnFamilyHandle *h : handles)
-        r->db->DestroyColumnFamilyHandle(h);
-    return nullptr;
+        db->DestroyColumnFamilyHandle(h);
+    r->db.reset(db);
+    s = make_validation_work(db);
+    if (!s.ok())
+        r->shut();
+    return error_of(s, "open");
 }
 
 } // namespace
@@ -547,10 +587,11 @@ extern "C" struct err *rocks_open(const struct rocks_options *o, struct engine *
     std::unique_ptr<Rocks> r(new Rocks);
     r->base.ops = &rocks_ops;
     r->dir = o->dir;
+    r->cache_bytes = o->cache_bytes;
     r->reserve_bytes = o->reserve_bytes;
     memcpy(r->store_id, o->store_id, STORE_ID_SIZE);
     TRY(secret_ref(o->store_key, &r->store_key));
-    TRY(open_db(o, r.get()));
+    TRY(open_db(r.get()));
     *out = &r.release()->base;
     return nullptr;
 }

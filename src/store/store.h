@@ -73,6 +73,17 @@ struct err *txn_put_new(struct txn *t, const char *table, struct str owner, stru
                         struct str value) MUST_CHECK;
 struct err *txn_del(struct txn *t, const char *table, struct str key) MUST_CHECK; /* absent: fine */
 
+/* -- gates -----------------------------------------------------------------------------------------
+ * Many transactions that depend on one thing and do not change it (objects put into a bucket) would
+ * all wait for each other's commits if each read the row that stands for it with txn_get: the check
+ * at commit is exclusive for each key. Instead they pass a gate, which reads one of GATE_STRIPES
+ * rows, chosen at random; who takes the thing away shuts the gate, which writes all of them, and so
+ * conflicts with everybody who passed and has not committed. Passing costs one read; shutting
+ * GATE_STRIPES writes. */
+enum { GATE_STRIPES = 512 };
+struct err *txn_gate_pass(struct txn *t, struct arena *a, struct str gate) MUST_CHECK;
+struct err *txn_gate_shut(struct txn *t, struct str owner, struct str gate) MUST_CHECK;
+
 /* Called after a successful commit, on the committing thread, in order. */
 void txn_on_commit(struct txn *t, void (*fn)(void *), void *arg);
 

@@ -17,7 +17,8 @@ struct err *s3_key_check(struct str key)
     return NULL;
 }
 
-/* Every bucket has BucketOwnerEnforced: https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html */
+/* Every bucket has BucketOwnerEnforced:
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html */
 struct err *s3_acl_check(struct str acl, const struct str *grants, size_t n)
 {
     bool ok = acl.p == NULL || str_is(acl, "private") || str_is(acl, "bucket-owner-full-control");
@@ -38,12 +39,10 @@ struct err *s3_tags_check(const struct s3_TagSet *t, size_t max)
         if (!str_utf8_valid(v) || str_utf8_count(v) > S3_TAG_VALUE_MAX)
             return err_aws(400, "InvalidTag", "The TagValue you have provided is invalid");
         if (str_starts_c(k, "aws:"))
-            return err_aws(400, "InvalidTag",
-                           "System tags cannot be added/updated by requester");
+            return err_aws(400, "InvalidTag", "System tags cannot be added/updated by requester");
         for (size_t j = 0; j < i; j++)
             if (str_eq(k, t->v[j].Key))
-                return err_aws(400, "InvalidTag",
-                               "Cannot provide multiple Tags with the same key");
+                return err_aws(400, "InvalidTag", "Cannot provide multiple Tags with the same key");
     }
     return NULL;
 }
@@ -63,8 +62,7 @@ struct err *s3_tags_parse(struct arena *a, struct str header, struct s3_TagSet *
     }
     t.v = ARENA_ARRAY(a, n + 1, struct s3_Tag);
     for (size_t i = 0; i < n; i++)
-        t.v[t.n++] =
-            (struct s3_Tag){p[i].name, p[i].value.p != NULL ? p[i].value : STR("")};
+        t.v[t.n++] = (struct s3_Tag){p[i].name, p[i].value.p != NULL ? p[i].value : STR("")};
     TRY(s3_tags_check(&t, S3_TAGS_MAX));
     *out = t;
     return NULL;
@@ -72,9 +70,9 @@ struct err *s3_tags_parse(struct arena *a, struct str header, struct s3_TagSet *
 
 static struct err *check_storage_class(struct call *c, struct str name)
 {
-    static const char *const known[] = {"REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA",
-                                        "INTELLIGENT_TIERING", "GLACIER", "DEEP_ARCHIVE",
-                                        "GLACIER_IR", "EXPRESS_ONEZONE"};
+    static const char *const known[] = {"REDUCED_REDUNDANCY",  "STANDARD_IA",    "ONEZONE_IA",
+                                        "INTELLIGENT_TIERING", "GLACIER",        "DEEP_ARCHIVE",
+                                        "GLACIER_IR",          "EXPRESS_ONEZONE"};
     if (name.p == NULL || str_is(name, "STANDARD"))
         return NULL;
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
@@ -100,8 +98,8 @@ static struct err *check_metadata(struct call *c, struct s3_object *o)
     for (size_t i = 0; i < o->meta.n; i++) {
         const struct s3_Metadata_item *in = &o->meta.v[i];
         total += in->key.n + in->value.n;
-        m.v[m.n++] = (struct s3_Metadata_item){
-            lower(c->arena, in->key), in->value.p != NULL ? in->value : STR("")};
+        m.v[m.n++] = (struct s3_Metadata_item){lower(c->arena, in->key),
+                                               in->value.p != NULL ? in->value : STR("")};
     }
     o->meta = m;
     if (total > S3_META_MAX)
@@ -136,7 +134,7 @@ struct err *s3_attrs_check(struct call *c, const struct s3_attrs_in *in, struct 
                        "'https://' or '/'.");
     if (in->tagging.p != NULL)
         TRY(s3_tags_parse(c->arena, in->tagging, &o->tags));
-    const struct str headers[] = {o->type,     o->cache,    o->disposition, o->encoding,
+    const struct str headers[] = {o->type,     o->cache,   o->disposition, o->encoding,
                                   o->language, o->expires, o->redirect};
     for (size_t i = 0; i < ARRAY_LEN(headers); i++)
         if (headers[i].n > S3_HEADER_MAX)

@@ -64,9 +64,7 @@ struct err *s3_body_begin(struct call *c, struct s3_body *b, const struct s3_bod
         return err_aws(400, "InvalidDigest", "The Content-MD5 you specified is not valid.");
     TRY(find_claim(c, r, &b->claimed, &b->claim));
     b->md5 = r->md5;
-    b->kept = r->keep != ALG_NONE         ? r->keep
-              : b->claimed != ALG_NONE    ? b->claimed
-                                          : ALG_CRC64NVME;
+    b->kept = r->keep != ALG_NONE ? r->keep : b->claimed != ALG_NONE ? b->claimed : ALG_CRC64NVME;
     b->sums = s3_sums_new(1u << b->kept | 1u << b->claimed);
     arena_on_free(c->arena, (void (*)(void *))s3_sums_free, b->sums);
     b->writer = s3_writer_new(c, b->bucket.id, b->key, small);
@@ -180,9 +178,8 @@ struct err *s3_body_verify(struct call *c, struct str md5, bool required)
                            "The %s you specified did not match the calculated checksum.",
                            s3_alg_name(g));
     }
-    return any || !required
-               ? NULL
-               : err_aws(400, "InvalidRequest",
-                         "Missing required header for this request: Content-MD5 OR "
-                         "x-amz-checksum-*");
+    return any || !required ? NULL
+                            : err_aws(400, "InvalidRequest",
+                                      "Missing required header for this request: Content-MD5 OR "
+                                      "x-amz-checksum-*");
 }

@@ -5,7 +5,7 @@
 
 enum { DELETE_MARK_MS = 30000, BUCKET_NAME_MIN = 3, BUCKET_NAME_MAX = 63 };
 
-/* -- the row ---------------------------------------------------------------------------------------- */
+/* -- the row ----------------------------------------------------------------------------------- */
 
 struct str s3_canonical_id(struct arena *a, struct str account)
 {
@@ -25,7 +25,10 @@ struct err *s3_bucket_find(struct call *c, struct str name, struct s3_bucket *ou
     *found = false;
     if (name.n == 0 || name.n > BUCKET_NAME_MAX)
         return NULL;
-    TRY(row_get(c, T_BUCKET, name, &row));
+    /* Everybody who writes into a bucket reads its row: a tracked read would make them wait for each
+     * other. Deletion is guarded by the bucket's gate; a change of the row itself conflicts with
+     * another change. */
+    TRY(row_peek(c, T_BUCKET, name, &row));
     if (row == NULL)
         return NULL;
     struct s3_bucket b = {.name = name, .row = row};
@@ -60,10 +63,16 @@ struct err *s3_bucket_get(struct call *c, struct str name, struct str expected_o
     return NULL;
 }
 
+static struct str gate_name(struct call *c, const struct s3_bucket *b)
+{
+    return arena_fmt(c->arena, "s3/%016llx", (unsigned long long)b->id);
+}
+
 struct err *s3_bucket_for_write(struct call *c, struct str name, struct str expected_owner,
                                 struct s3_bucket *out)
 {
     TRY(s3_bucket_get(c, name, expected_owner, out));
+    TRY(txn_gate_pass(c->txn, c->arena, gate_name(c, out)));
     const struct jv *mark = jv_get(out->row, "deleting");
     if (!jv_is(mark, JV_OBJ))
         return NULL;
@@ -73,9 +82,7 @@ struct err *s3_bucket_for_write(struct call *c, struct str name, struct str expe
                        "resource. Please try again.");
     /* A deletion that never ended. Taking its mark away makes its commit fail, should it still be
      * under way. */
-    return c->row->effect == OP_WRITE && c->row->body == NULL
-               ? s3_bucket_set(c, out, "deleting", NULL)
-               : NULL;
+    return s3_bucket_set(c, out, "deleting", NULL);
 }
 
 struct err *s3_bucket_save(struct call *c, const struct s3_bucket *b)
@@ -96,7 +103,7 @@ struct err *s3_bucket_set(struct call *c, struct s3_bucket *b, const char *name,
     return s3_bucket_save(c, b);
 }
 
-/* -- making ------------------------------------------------------------------------------------------ */
+/* -- making ------------------------------------------------------------------------------------ */
 
 static bool looks_like_ip(struct str name)
 {
@@ -114,8 +121,8 @@ static bool looks_like_ip(struct str name)
 static bool valid_name(struct str n)
 {
     static const char *const prefixes[] = {"xn--", "sthree-", "amzn-s3-demo-"};
-    static const char *const suffixes[] = {"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3",
-                                           "-an"};
+    static const char *const suffixes[] = {"-s3alias", "--ol-s3",    ".mrap",
+                                           "--x-s3",   "--table-s3", "-an"};
     if (n.n < BUCKET_NAME_MIN || n.n > BUCKET_NAME_MAX || looks_like_ip(n))
         return false;
     for (size_t i = 0; i < n.n; i++) {
@@ -270,7 +277,7 @@ S3_HANDLER(CreateBucket, CreateBucketRequest, CreateBucketOutput)
     return NULL;
 }
 
-/* -- deleting ---------------------------------------------------------------------------------------- */
+/* -- deleting ---------------------------------------------------------------------------------- */
 
 static struct err *has_objects(struct call *c, const struct s3_bucket *b, bool *out)
 {
@@ -298,6 +305,9 @@ static struct err *mark_deleting(struct call *c, const struct s3_bucket *b, bool
         jv_set(c->arena, mark, STR("by"), jv_new_str(c->arena, str_c(c->request_id)));
         jv_set(c->arena, mark, STR("until"), jv_new_int(c->arena, clock_now_ms() + DELETE_MARK_MS));
         e = s3_bucket_set(c, &now, "deleting", on ? mark : NULL);
+        /* Whoever passed before the mark and has not committed must look again, and sees it. */
+        if (e == NULL && on)
+            e = txn_gate_shut(mine, now.account, gate_name(c, &now));
     }
     c->txn = kept;
     TRY(e);
@@ -339,12 +349,12 @@ S3_HANDLER_NO_OUT(DeleteBucket, DeleteBucketRequest)
     struct jv *what = jv_new_obj(c->arena);
     jv_set(c->arena, what, STR("bucket"), jv_new_int(c->arena, (int64_t)b.id));
     jv_set(c->arena, what, STR("owner"), jv_new_str(c->arena, b.owner));
-    return job_put(c->txn, b.account, "s3.reap", arena_fmt(c->arena, "b%016llx",
-                   (unsigned long long)b.id), c->now_ms + S3_REAP_DELAY_MS,
-                   jv_text(c->arena, what));
+    return job_put(c->txn, b.account, "s3.reap",
+                   arena_fmt(c->arena, "b%016llx", (unsigned long long)b.id),
+                   c->now_ms + S3_REAP_DELAY_MS, jv_text(c->arena, what));
 }
 
-/* -- looking ------------------------------------------------------------------------------------------ */
+/* -- looking ----------------------------------------------------------------------------------- */
 
 S3_HANDLER(HeadBucket, HeadBucketRequest, HeadBucketOutput)
 {
@@ -360,7 +370,8 @@ S3_HANDLER(GetBucketLocation, GetBucketLocationRequest, GetBucketLocationOutput)
 {
     struct s3_bucket b;
     TRY(s3_bucket_get(c, in->Bucket, in->ExpectedBucketOwner, &b));
-    /* us-east-1 is told as nothing: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html */
+    /* us-east-1 is told as nothing:
+     * https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html */
     if (!str_is(b.region, "us-east-1"))
         out->LocationConstraint = b.region;
     return NULL;

@@ -55,7 +55,7 @@ enum s3_alg s3_alg_of_header(struct str header)
     return ALG_NONE;
 }
 
-/* -- running ---------------------------------------------------------------------------------- */
+/* -- running ----------------------------------------------------------------------------------- */
 
 struct s3_sums {
     unsigned mask;
@@ -142,9 +142,9 @@ struct str s3_sums_text(const struct s3_sums *s, struct arena *a, enum s3_alg al
     return enc_base64(a, s3_sums_value(s, alg));
 }
 
-/* -- joining CRCs -----------------------------------------------------------------------------
- * A CRC is the remainder of the message as a polynomial over GF(2). Appending n bytes multiplies the
- * former remainder by x^(8n); the start and end values of these CRCs cancel out. Values are
+/* -- joining CRCs ---------------------------------------------------------------------------------
+ * A CRC is the remainder of the message as a polynomial over GF(2). Appending n bytes multiplies
+ * the former remainder by x^(8n); the start and end values of these CRCs cancel out. Values are
  * reflected: the top bit is the coefficient of x^0. */
 
 static uint64_t poly_mul(uint64_t x, uint64_t y, uint64_t poly, int width)
@@ -164,8 +164,8 @@ void s3_crc_join(enum s3_alg alg, unsigned char *left, struct str right, uint64_
     int width = (int)n * 8;
     uint64_t poly = algs[alg].poly;
     CHECK(poly != 0 && right.n == n);
-    uint64_t power = 1ull << (width - 1);      /* x^0 */
-    uint64_t base = 1ull << (width - 1 - 8);   /* x^8: one byte */
+    uint64_t power = 1ull << (width - 1);    /* x^0 */
+    uint64_t base = 1ull << (width - 1 - 8); /* x^8: one byte */
     for (uint64_t e = right_size; e != 0; e >>= 1) {
         if (e & 1)
             power = poly_mul(power, base, poly, width);

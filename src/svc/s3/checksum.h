@@ -32,7 +32,7 @@ bool s3_alg_is_crc(enum s3_alg alg);
 struct s3_sums;
 struct s3_sums *s3_sums_new(unsigned mask);
 void s3_sums_add(struct s3_sums *s, struct str piece);
-void s3_sums_end(struct s3_sums *s); /* the values are complete */
+void s3_sums_end(struct s3_sums *s);  /* the values are complete */
 void s3_sums_free(struct s3_sums *s); /* NULL is fine */
 /* After s3_sums_end: the raw value; the algorithm must be in the mask (MD5 always is). */
 struct str s3_sums_value(const struct s3_sums *s, enum s3_alg alg);

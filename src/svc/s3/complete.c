@@ -160,8 +160,7 @@ static struct err *check_whole(struct call *c, const struct completion *x,
         return err_aws(400, "InvalidRequest",
                        "The provided 'x-amz-mp-object-size' header value does not match what was "
                        "computed.");
-    if (in->ChecksumType.p != NULL &&
-        str_is(in->ChecksumType, "COMPOSITE") != x->upload.composite)
+    if (in->ChecksumType.p != NULL && str_is(in->ChecksumType, "COMPOSITE") != x->upload.composite)
         return err_aws(400, "InvalidRequest",
                        "The upload was created using the %s checksum mode. The complete request "
                        "must use the same checksum mode.",
@@ -197,7 +196,9 @@ static struct err *put_list(struct call *c, const struct completion *x, struct s
     out->id = enc_hex(a, str_of(raw, sizeof raw));
     struct str text = jv_text(a, list);
     TRY(arena_check(a));
-    return txn_put_new(c->txn, T_DATA, x->bucket.owner, out->id, text);
+    /* Under the account's key: what clears parts away must read it when the bucket's key is gone.
+     */
+    return txn_put_new(c->txn, T_DATA, x->bucket.account, out->id, text);
 }
 
 S3_HANDLER(CompleteMultipartUpload, CompleteMultipartUploadRequest, CompleteMultipartUploadOutput)

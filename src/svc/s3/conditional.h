@@ -11,8 +11,9 @@ struct s3_conditions {
 };
 #define S3_CONDITIONS(in, Prefix)                                                                  \
     ((struct s3_conditions){(in)->Prefix##IfMatch, (in)->Prefix##IfNoneMatch,                      \
-                            (in)->Prefix##IfModifiedSince.set, (in)->Prefix##IfUnmodifiedSince.set, \
-                            (in)->Prefix##IfModifiedSince.v, (in)->Prefix##IfUnmodifiedSince.v})
+                            (in)->Prefix##IfModifiedSince.set,                                     \
+                            (in)->Prefix##IfUnmodifiedSince.set, (in)->Prefix##IfModifiedSince.v,  \
+                            (in)->Prefix##IfUnmodifiedSince.v})
 
 enum s3_verdict { VERDICT_GO = 1, VERDICT_NOT_MODIFIED, VERDICT_FAILED };
 

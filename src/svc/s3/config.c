@@ -8,7 +8,7 @@ static struct err *malformed(void)
                    "published schema");
 }
 
-/* -- versioning -------------------------------------------------------------------------------------------- */
+/* -- versioning -------------------------------------------------------------------------------- */
 
 S3_HANDLER_NO_OUT(PutBucketVersioning, PutBucketVersioningRequest)
 {
@@ -34,7 +34,7 @@ S3_HANDLER(GetBucketVersioning, GetBucketVersioningRequest, GetBucketVersioningO
     return NULL;
 }
 
-/* -- encryption --------------------------------------------------------------------------------------------- */
+/* -- encryption -------------------------------------------------------------------------------- */
 
 S3_HANDLER_NO_OUT(PutBucketEncryption, PutBucketEncryptionRequest)
 {
@@ -94,7 +94,7 @@ S3_HANDLER_NO_OUT(DeleteBucketEncryption, DeleteBucketEncryptionRequest)
     return s3_bucket_set(c, &b, "encryption", NULL);
 }
 
-/* -- ownership ----------------------------------------------------------------------------------------------- */
+/* -- ownership --------------------------------------------------------------------------------- */
 
 S3_HANDLER_NO_OUT(PutBucketOwnershipControls, PutBucketOwnershipControlsRequest)
 {
@@ -134,7 +134,7 @@ S3_HANDLER_NO_OUT(DeleteBucketOwnershipControls, DeleteBucketOwnershipControlsRe
     return s3_bucket_set(c, &b, "ownership", NULL); /* ACLs stay off all the same */
 }
 
-/* -- ACLs: the one that BucketOwnerEnforced leaves --------------------------------------------------------------- */
+/* -- ACLs: the one that BucketOwnerEnforced leaves --------------------------------------------- */
 
 static void owner_grant(struct arena *a, struct str account, struct s3_Grants *out)
 {
@@ -209,7 +209,7 @@ S3_HANDLER(PutObjectAcl, PutObjectAclRequest, PutObjectAclOutput)
     return check_acl_document(c, b.account, in->AccessControlPolicy);
 }
 
-/* -- public access block ---------------------------------------------------------------------------------------------- */
+/* -- public access block ----------------------------------------------------------------------- */
 
 S3_HANDLER_NO_OUT(PutPublicAccessBlock, PutPublicAccessBlockRequest)
 {

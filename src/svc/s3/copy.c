@@ -21,14 +21,16 @@ struct err *s3_copy_source_parse(struct arena *a, struct str header, struct s3_c
         return err_aws(400, "InvalidArgument", "Access points are not supported as copy source");
     struct str plain;
     if (path.n == 0 || !dec_uri(a, path, false, &plain))
-        return err_aws(400, "InvalidArgument",
-                       "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
+        return err_aws(
+            400, "InvalidArgument",
+            "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
     if (str_starts_c(plain, "/"))
         plain = str_skip(plain, 1);
     ptrdiff_t slash = str_find_char(plain, '/');
     if (slash <= 0 || (size_t)slash + 1 >= plain.n)
-        return err_aws(400, "InvalidArgument",
-                       "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
+        return err_aws(
+            400, "InvalidArgument",
+            "Copy Source must mention the source bucket and key: sourcebucket/sourcekey");
     s.bucket = str_take(plain, (size_t)slash);
     s.key = str_skip(plain, (size_t)slash + 1);
     *out = s;
@@ -136,7 +138,7 @@ static bool same_source(const struct copying *x, const struct source *src)
            str_eq(x->source_version, src->object.version);
 }
 
-/* -- CopyObject --------------------------------------------------------------------------------------------- */
+/* -- CopyObject -------------------------------------------------------------------------------- */
 
 static struct err *new_object(struct call *c, const struct s3_CopyObjectRequest *in,
                               const struct source *src, struct s3_object *o)
@@ -187,7 +189,7 @@ static struct err *copy_data(struct call *c, const struct s3_CopyObjectRequest *
     x->body.bucket = *b;
     x->body.key = in->Key;
     TRY(s3_sse_choose(c, b, &sse, &x->body.sse));
-    enum s3_alg keep = in->ChecksumAlgorithm.p != NULL ? s3_alg_of(in->ChecksumAlgorithm)
+    enum s3_alg keep = in->ChecksumAlgorithm.p != NULL   ? s3_alg_of(in->ChecksumAlgorithm)
                        : src->object.sum_alg != ALG_NONE ? src->object.sum_alg
                                                          : ALG_CRC64NVME;
     if (keep == ALG_NONE)
@@ -250,7 +252,7 @@ S3_HANDLER(CopyObject, CopyObjectRequest, CopyObjectOutput)
     return NULL;
 }
 
-/* -- UploadPartCopy -------------------------------------------------------------------------------------------- */
+/* -- UploadPartCopy ---------------------------------------------------------------------------- */
 
 static struct err *part_range(struct str header, uint64_t size, uint64_t *from, uint64_t *n)
 {
@@ -261,8 +263,8 @@ static struct err *part_range(struct str header, uint64_t size, uint64_t *from, 
         struct str last = str_skip(header, 6);
         str_cut(&last, '-');
         int64_t to = 0;
-        if (s3_range_parse(header, size, from, n) != RANGE_OK || !str_to_i64(last, 0, INT64_MAX, &to) ||
-            (uint64_t)to >= size)
+        if (s3_range_parse(header, size, from, n) != RANGE_OK ||
+            !str_to_i64(last, 0, INT64_MAX, &to) || (uint64_t)to >= size)
             return err_aws(400, "InvalidArgument",
                            "The x-amz-copy-source-range value must be of the form bytes=first-last "
                            "where first and last are the zero-based offsets of the first and last "

@@ -22,7 +22,7 @@ static void piece_context(struct buf *out, uint64_t bucket, struct str key, stru
     buf_str(out, key);
 }
 
-/* -- in ------------------------------------------------------------------------------------------------- */
+/* -- in ---------------------------------------------------------------------------------------- */
 
 struct s3_writer {
     struct ward *ward;
@@ -173,15 +173,15 @@ void s3_writer_abandon(struct s3_writer *w)
 {
     blob_abandon(w->blob);
     w->blob = NULL;
-    /* After a handler that reached its commit nobody knows whether the commit holds: the blob stays,
-     * and the sweep at the next start decides. */
+    /* After a handler that reached its commit nobody knows whether the commit holds: the blob
+     * stays, and the sweep at the next start decides. */
     if (w->has_blob && !w->stored) {
         err_free(blob_delete(w->ward->blobs, &w->id));
         w->has_blob = false;
     }
 }
 
-/* -- out --------------------------------------------------------------------------------------------------- */
+/* -- out --------------------------------------------------------------------------------------- */
 
 struct err *s3_pieces_of(struct call *c, const struct s3_data *d, struct s3_piece **out, size_t *n)
 {
@@ -216,17 +216,17 @@ struct source {
     struct blobs *blobs;
     struct secret *key;
     uint64_t bucket;
-    struct str name;         /* the object's key */
+    struct str name; /* the object's key */
     struct source_piece *pieces;
-    size_t n_pieces, at;     /* the piece being read */
+    size_t n_pieces, at; /* the piece being read */
     struct blob_reader *reader;
-    uint64_t offset, left;   /* within the piece; of the whole range */
-    char *small;             /* an inline body */
+    uint64_t offset, left; /* within the piece; of the whole range */
+    char *small;           /* an inline body */
     size_t small_n;
 };
 
-/* When the answer is over, and again when the call's arena goes: a call that fails after its handler
- * never draws its stream. */
+/* When the answer is over, and again when the call's arena goes: a call that fails after its
+ * handler never draws its stream. */
 static void source_done(void *p)
 {
     struct source *s = p;

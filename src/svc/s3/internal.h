@@ -24,22 +24,56 @@
     }                                                                                              \
     static struct err *op(UNUSED struct call *c, UNUSED const struct s3_##In *in)
 
-#define S3_OPS(X)                                                                                  \
-    X(AbortMultipartUpload) X(CompleteMultipartUpload) X(CopyObject) X(CreateBucket)               \
-    X(CreateMultipartUpload) X(DeleteBucket) X(DeleteBucketEncryption)                             \
-    X(DeleteBucketOwnershipControls) X(DeleteBucketPolicy) X(DeleteBucketTagging)                  \
-    X(DeleteObject) X(DeleteObjectTagging) X(DeleteObjects) X(DeletePublicAccessBlock)             \
-    X(GetBucketAcl) X(GetBucketEncryption) X(GetBucketLocation)                                    \
-    X(GetBucketNotificationConfiguration) X(GetBucketOwnershipControls) X(GetBucketPolicy)         \
-    X(GetBucketPolicyStatus) X(GetBucketTagging) X(GetBucketVersioning) X(GetObject)               \
-    X(GetObjectAcl) X(GetObjectAttributes) X(GetObjectTagging) X(GetPublicAccessBlock)             \
-    X(HeadBucket) X(HeadObject) X(ListBuckets) X(ListMultipartUploads) X(ListObjectVersions)       \
-    X(ListObjects) X(ListObjectsV2) X(ListParts) X(PutBucketAcl) X(PutBucketEncryption)            \
-    X(PutBucketNotificationConfiguration) X(PutBucketOwnershipControls) X(PutBucketPolicy)         \
-    X(PutBucketTagging) X(PutBucketVersioning) X(PutObject) X(PutObjectAcl) X(PutObjectTagging)    \
-    X(PutPublicAccessBlock) X(UploadPart) X(UploadPartCopy)
-#define S3_DECLARE(op) struct err *s3_##op##_op(struct call *c, const void *in, void *out);
-S3_OPS(S3_DECLARE)
+#define S3_DECLARE(op) struct err *s3_##op##_op(struct call *c, const void *in, void *out)
+S3_DECLARE(AbortMultipartUpload);
+S3_DECLARE(CompleteMultipartUpload);
+S3_DECLARE(CopyObject);
+S3_DECLARE(CreateBucket);
+S3_DECLARE(CreateMultipartUpload);
+S3_DECLARE(DeleteBucket);
+S3_DECLARE(DeleteBucketEncryption);
+S3_DECLARE(DeleteBucketOwnershipControls);
+S3_DECLARE(DeleteBucketPolicy);
+S3_DECLARE(DeleteBucketTagging);
+S3_DECLARE(DeleteObject);
+S3_DECLARE(DeleteObjectTagging);
+S3_DECLARE(DeleteObjects);
+S3_DECLARE(DeletePublicAccessBlock);
+S3_DECLARE(GetBucketAcl);
+S3_DECLARE(GetBucketEncryption);
+S3_DECLARE(GetBucketLocation);
+S3_DECLARE(GetBucketNotificationConfiguration);
+S3_DECLARE(GetBucketOwnershipControls);
+S3_DECLARE(GetBucketPolicy);
+S3_DECLARE(GetBucketPolicyStatus);
+S3_DECLARE(GetBucketTagging);
+S3_DECLARE(GetBucketVersioning);
+S3_DECLARE(GetObject);
+S3_DECLARE(GetObjectAcl);
+S3_DECLARE(GetObjectAttributes);
+S3_DECLARE(GetObjectTagging);
+S3_DECLARE(GetPublicAccessBlock);
+S3_DECLARE(HeadBucket);
+S3_DECLARE(HeadObject);
+S3_DECLARE(ListBuckets);
+S3_DECLARE(ListMultipartUploads);
+S3_DECLARE(ListObjectVersions);
+S3_DECLARE(ListObjects);
+S3_DECLARE(ListObjectsV2);
+S3_DECLARE(ListParts);
+S3_DECLARE(PutBucketAcl);
+S3_DECLARE(PutBucketEncryption);
+S3_DECLARE(PutBucketNotificationConfiguration);
+S3_DECLARE(PutBucketOwnershipControls);
+S3_DECLARE(PutBucketPolicy);
+S3_DECLARE(PutBucketTagging);
+S3_DECLARE(PutBucketVersioning);
+S3_DECLARE(PutObject);
+S3_DECLARE(PutObjectAcl);
+S3_DECLARE(PutObjectTagging);
+S3_DECLARE(PutPublicAccessBlock);
+S3_DECLARE(UploadPart);
+S3_DECLARE(UploadPartCopy);
 
 /* Tables. */
 #define T_BUCKET "s3.bucket"
@@ -51,7 +85,7 @@ S3_OPS(S3_DECLARE)
 #define T_PART "s3.part"
 #define T_BLOB "s3.blob"
 
-/* -- bucket.c: the bucket's row ------------------------------------------------------------------ */
+/* -- bucket.c: the bucket's row ---------------------------------------------------------------- */
 enum s3_versioning { VERSIONING_OFF, VERSIONING_ENABLED, VERSIONING_SUSPENDED };
 
 struct s3_bucket {
@@ -63,13 +97,14 @@ struct s3_bucket {
 };
 
 /* *found false: no such bucket. */
-struct err *s3_bucket_find(struct call *c, struct str name, struct s3_bucket *out, bool *found)
-    MUST_CHECK;
+struct err *s3_bucket_find(struct call *c, struct str name, struct s3_bucket *out,
+                           bool *found) MUST_CHECK;
 /* NoSuchBucket; AccessDenied when it is not `expected_owner`'s (STR_NONE: anybody's). Sets the
  * <Resource> of errors. */
 struct err *s3_bucket_get(struct call *c, struct str name, struct str expected_owner,
                           struct s3_bucket *out) MUST_CHECK;
-/* The same for a writer of objects: OperationAborted while the bucket is being deleted. */
+/* The same in a writing transaction, for who changes objects: OperationAborted while the bucket is
+ * being deleted. */
 struct err *s3_bucket_for_write(struct call *c, struct str name, struct str expected_owner,
                                 struct s3_bucket *out) MUST_CHECK;
 struct err *s3_bucket_save(struct call *c, const struct s3_bucket *b) MUST_CHECK;
@@ -79,7 +114,7 @@ struct err *s3_bucket_set(struct call *c, struct s3_bucket *b, const char *name,
 struct str s3_canonical_id(struct arena *a, struct str account);
 struct s3_Owner *s3_owner(struct arena *a, struct str account);
 
-/* -- object.c: the row of a version ------------------------------------------------------------------ */
+/* -- object.c: the row of a version ------------------------------------------------------------ */
 enum s3_data_kind { DATA_NONE, DATA_INLINE, DATA_BLOB, DATA_PARTS };
 
 struct s3_data { /* where the bytes are */
@@ -100,19 +135,19 @@ struct s3_sse { /* how the object's key is kept */
 struct s3_object {
     struct str version; /* "null" or the id */
     uint64_t seq;
-    uint64_t null_seq;  /* latest row only: SEQ of the null version below it; 0: none */
-    bool history;       /* latest row only: there may be versions below it */
-    bool marker;        /* a delete marker */
+    uint64_t null_seq; /* latest row only: SEQ of the null version below it; 0: none */
+    bool history;      /* latest row only: there may be versions below it */
+    bool marker;       /* a delete marker */
     int64_t modified_ms;
     uint64_t size;
-    struct str etag;    /* without quotes */
+    struct str etag; /* without quotes */
     struct str type, cache, disposition, encoding, language, expires, redirect;
     struct s3_Metadata meta;
     struct s3_TagSet tags;
     enum s3_alg sum_alg;
-    struct str sum;     /* base64; with "-N" when composite */
+    struct str sum; /* base64; with "-N" when composite */
     bool sum_composite;
-    int parts;          /* 0: not a multipart upload */
+    int parts; /* 0: not a multipart upload */
     struct s3_sse sse;
     struct s3_data data;
 };
@@ -143,7 +178,7 @@ struct err *s3_object_save(struct call *c, const struct s3_bucket *b, struct str
                            const struct s3_object *o) MUST_CHECK;
 struct str s3_object_arn(struct arena *a, struct str bucket, struct str key);
 
-/* -- version.c: new versions, deletions ------------------------------------------------------------- */
+/* -- version.c: new versions, deletions -------------------------------------------------------- */
 struct s3_reap { /* what is to be deleted once the transaction has committed */
     VEC(struct str) blobs;
     VEC(struct str) lists; /* of parts, in s3.data */
@@ -155,19 +190,19 @@ struct err *s3_object_place(struct call *c, const struct s3_bucket *b, struct st
                             struct s3_object *o, struct s3_reap *reap) MUST_CHECK;
 
 struct s3_deleted {
-    bool marker;        /* a delete marker was made, or was what was deleted */
+    bool marker; /* a delete marker was made, or was what was deleted */
     bool made_marker;
     bool removed;       /* something is gone */
     struct str version; /* of the marker, or of what was deleted; STR_NONE without versioning */
     uint64_t seq;
 };
 struct err *s3_object_delete(struct call *c, const struct s3_bucket *b, struct str key,
-                             struct str version, struct s3_reap *reap, struct s3_deleted *out)
-    MUST_CHECK;
+                             struct str version, struct s3_reap *reap,
+                             struct s3_deleted *out) MUST_CHECK;
 struct err *s3_data_drop(struct call *c, const struct s3_data *d, struct s3_reap *reap) MUST_CHECK;
 struct err *s3_reap_put(struct call *c, struct str account, const struct s3_reap *reap) MUST_CHECK;
 
-/* -- seal.c: object keys ------------------------------------------------------------------------------ */
+/* -- seal.c: object keys ----------------------------------------------------------------------- */
 struct s3_sse_request { /* the headers */
     struct str algorithm, key_id, context;
     struct opt_bool bucket_key;
@@ -176,8 +211,8 @@ struct s3_sse_request { /* the headers */
     ((struct s3_sse_request){(in)->ServerSideEncryption, (in)->SSEKMSKeyId,                        \
                              (in)->SSEKMSEncryptionContext, (in)->BucketKeyEnabled})
 /* The request's wish, or the bucket's default. */
-struct err *s3_sse_choose(struct call *c, const struct s3_bucket *b,
-                          const struct s3_sse_request *r, struct s3_sse *out) MUST_CHECK;
+struct err *s3_sse_choose(struct call *c, const struct s3_bucket *b, const struct s3_sse_request *r,
+                          struct s3_sse *out) MUST_CHECK;
 /* A new key for the object, kept as `sse` says (which is completed). Caller frees. */
 struct err *s3_key_new(struct call *c, const struct s3_bucket *b, struct str key,
                        struct s3_sse *sse, struct secret **out) MUST_CHECK;
@@ -187,12 +222,13 @@ struct err *s3_no_customer_keys(struct call *c, struct str algorithm, struct str
                                 struct str md5) MUST_CHECK;
 void s3_bucket_keys_stop(void);
 
-/* -- data.c: bytes in and out -------------------------------------------------------------------------- */
+/* -- data.c: bytes in and out ------------------------------------------------------------------ */
 struct s3_writer;
-/* `small`: bodies up to S3_INLINE_MAX need no blob. The key may come later (s3_writer_key) or never,
- * unless a blob is begun: then `need_key` is asked for one. Heap; freed with the call's arena. */
+/* `small`: bodies up to S3_INLINE_MAX need no blob. The key may come later (s3_writer_key) or
+ * never, unless a blob is begun: then `need_key` is asked for one. Heap; freed with the call's
+ * arena. */
 struct s3_writer *s3_writer_new(struct call *c, uint64_t bucket, struct str key, bool small);
-void s3_writer_key(struct s3_writer *w, struct secret *key); /* takes it */
+void s3_writer_key(struct s3_writer *w, struct secret *key);      /* takes it */
 bool s3_writer_wants_key(const struct s3_writer *w, size_t more); /* a blob is about to begin */
 struct err *s3_writer_add(struct s3_writer *w, struct str piece) MUST_CHECK;
 uint64_t s3_writer_size(const struct s3_writer *w);
@@ -209,8 +245,8 @@ struct s3_piece { /* one part of a multipart object */
     uint64_t size;
     struct str blob, salt, sum;
 };
-struct err *s3_pieces_of(struct call *c, const struct s3_data *d, struct s3_piece **out, size_t *n)
-    MUST_CHECK;
+struct err *s3_pieces_of(struct call *c, const struct s3_data *d, struct s3_piece **out,
+                         size_t *n) MUST_CHECK;
 /* The bytes [from, from + n) of an object as a source; `size` is the object's. */
 struct err *s3_source_open(struct call *c, const struct s3_bucket *b, struct str key,
                            const struct s3_object *o, uint64_t from, uint64_t n,
@@ -219,15 +255,17 @@ extern const struct job_kind S3_JOBS[];
 struct err *s3_sweep(struct ward *w) MUST_CHECK;
 enum job_next s3_reap_run(struct job *j, int64_t *again_ms);
 
-/* -- attrs.c: what requests say of an object ------------------------------------------------------------ */
+/* -- attrs.c: what requests say of an object --------------------------------------------------- */
 struct s3_attrs_in {
     struct str acl, storage_class, tagging, redirect, lock_mode, hold;
     struct str grants[4];
     struct opt_int lock_until;
 };
 #define S3_ATTRS_IN(in)                                                                            \
-    ((struct s3_attrs_in){.acl = (in)->ACL, .storage_class = (in)->StorageClass,                   \
-                          .tagging = (in)->Tagging, .redirect = (in)->WebsiteRedirectLocation,     \
+    ((struct s3_attrs_in){.acl = (in)->ACL,                                                        \
+                          .storage_class = (in)->StorageClass,                                     \
+                          .tagging = (in)->Tagging,                                                \
+                          .redirect = (in)->WebsiteRedirectLocation,                               \
                           .lock_mode = (in)->ObjectLockMode,                                       \
                           .hold = (in)->ObjectLockLegalHoldStatus,                                 \
                           .grants = {(in)->GrantFullControl, (in)->GrantRead, (in)->GrantReadACP,  \
@@ -303,18 +341,18 @@ struct err *s3_tags_check(const struct s3_TagSet *t, size_t max) MUST_CHECK;
                                       (in)->ChecksumXXHASH128.p != NULL})
 struct str s3_quoted(struct arena *a, struct str etag);
 
-/* -- body.c: a streamed body: PutObject, UploadPart ------------------------------------------------------- */
+/* -- body.c: a streamed body: PutObject, UploadPart -------------------------------------------- */
 struct s3_body {
     struct s3_bucket bucket; /* as it was at begin: for keys alone */
     struct str key;
     struct s3_sse sse;
     struct s3_writer *writer;
     struct s3_sums *sums;
-    enum s3_alg claimed;     /* by the client; ALG_NONE: nothing */
-    struct str claim;        /* base64; STR_NONE: in the trailer */
-    struct str md5;          /* Content-MD5, base64 */
-    enum s3_alg kept;        /* the algorithm that is stored */
-    struct str etag;         /* set by s3_body_end */
+    enum s3_alg claimed; /* by the client; ALG_NONE: nothing */
+    struct str claim;    /* base64; STR_NONE: in the trailer */
+    struct str md5;      /* Content-MD5, base64 */
+    enum s3_alg kept;    /* the algorithm that is stored */
+    struct str etag;     /* set by s3_body_end */
     bool ended;
 };
 struct s3_body_request {
@@ -335,12 +373,12 @@ struct err *s3_body_end(struct call *c, struct s3_body *b) MUST_CHECK;
 /* A buffered body's Content-MD5 and checksum headers; `required`: there must be one. */
 struct err *s3_body_verify(struct call *c, struct str md5, bool required) MUST_CHECK;
 
-/* -- object_put.c -------------------------------------------------------------------------------------------- */
+/* -- object_put.c ------------------------------------------------------------------------------ */
 extern const struct body_hooks S3_PUT_BODY, S3_PART_BODY;
 struct err *s3_write_conditions(struct call *c, const struct s3_bucket *b, struct str key,
                                 struct str if_match, struct str if_none_match) MUST_CHECK;
 
-/* -- list.c ------------------------------------------------------------------------------------------------- */
+/* -- list.c ------------------------------------------------------------------------------------ */
 struct s3_list_in {
     struct str prefix, delimiter, encoding;
     struct opt_int max;
@@ -353,13 +391,13 @@ struct str s3_after_prefix(struct arena *a, struct str prefix);
 struct str s3_common_prefix(struct str key, struct str prefix, struct str delimiter);
 struct err *s3_list_max(struct opt_int given, const char *name, int64_t *out) MUST_CHECK;
 
-/* -- notify.c ------------------------------------------------------------------------------------------------ */
+/* -- notify.c ---------------------------------------------------------------------------------- */
 /* `event` without "s3:": "ObjectCreated:Put". */
 struct err *s3_notify(struct call *c, const struct s3_bucket *b, const char *event, struct str key,
                       const struct s3_object *o) MUST_CHECK;
 enum job_next s3_event_run(struct job *j, int64_t *again_ms);
 
-/* -- target.c: what needs are about ---------------------------------------------------------------------------- */
+/* -- target.c: what needs are about ------------------------------------------------------------ */
 struct str s3_in(const struct call *c, const char *member); /* of the input, by name */
 struct err *s3_target_bucket(struct call *c, struct target *out) MUST_CHECK;
 struct err *s3_target_new_bucket(struct call *c, struct target *out) MUST_CHECK;
@@ -368,19 +406,20 @@ struct err *s3_target_object(struct call *c, struct target *out) MUST_CHECK;
 struct err *s3_target_object_write(struct call *c, struct target *out) MUST_CHECK;
 struct err *s3_target_source(struct call *c, struct target *out) MUST_CHECK;
 /* The same for a bucket and key by name: for checks within a handler. */
-struct err *s3_target_of(struct call *c, struct str bucket, struct str key, struct target *out)
-    MUST_CHECK;
+struct err *s3_target_of(struct call *c, struct str bucket, struct str key,
+                         struct target *out) MUST_CHECK;
 bool s3_allowed(struct call *c, const char *action, const struct target *t);
 
-/* -- copy.c ------------------------------------------------------------------------------------------------------ */
+/* -- copy.c ------------------------------------------------------------------------------------ */
 struct s3_copy_source {
     struct str bucket, key, version;
 };
-struct err *s3_copy_source_parse(struct arena *a, struct str header, struct s3_copy_source *out)
-    MUST_CHECK;
+struct err *s3_copy_source_parse(struct arena *a, struct str header,
+                                 struct s3_copy_source *out) MUST_CHECK;
 
-/* -- policy.c ---------------------------------------------------------------------------------------------------- */
-/* The policy that counts for this caller: none when it is public and public policies are shut out. */
+/* -- policy.c ---------------------------------------------------------------------------------- */
+/* The policy that counts for this caller: none when it is public and public policies are shut out.
+ */
 struct err *s3_policy_for(struct call *c, const struct s3_bucket *b, struct str *out) MUST_CHECK;
 
 #endif

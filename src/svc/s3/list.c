@@ -79,7 +79,7 @@ static struct err *walk_next(struct walk *w, bool *more, struct str *key, struct
     return NULL;
 }
 
-/* -- current objects ------------------------------------------------------------------------------------- */
+/* -- current objects --------------------------------------------------------------------------- */
 
 struct listing {
     struct str prefix, delimiter, encoding;
@@ -92,8 +92,8 @@ struct listing {
     struct str last; /* the last key or common prefix given, or looked at */
 };
 
-static void add_sum(struct arena *a, const struct s3_object *o, struct s3_ChecksumAlgorithmList *alg,
-                    struct str *type)
+static void add_sum(struct arena *a, const struct s3_object *o,
+                    struct s3_ChecksumAlgorithmList *alg, struct str *type)
 {
     if (o->sum_alg == ALG_NONE)
         return;
@@ -104,8 +104,7 @@ static void add_sum(struct arena *a, const struct s3_object *o, struct s3_Checks
     *type = o->sum_composite ? STR("COMPOSITE") : STR("FULL_OBJECT");
 }
 
-static void add_object(struct call *c, struct listing *l, struct str key,
-                       const struct s3_object *o)
+static void add_object(struct call *c, struct listing *l, struct str key, const struct s3_object *o)
 {
     struct s3_Object item = {.Key = s3_listed(c, l->encoding, key),
                              .LastModified = some_int(o->modified_ms),
@@ -168,9 +167,8 @@ static struct err *list_after(struct call *c, const struct s3_bucket *b, struct 
 {
     struct walk w = {.c = c, .bucket = b->id, .prefix = l->prefix};
     bool more = true;
-    struct str common = str_starts(after, l->prefix)
-                            ? s3_common_prefix(after, l->prefix, l->delimiter)
-                            : STR_NONE;
+    struct str common =
+        str_starts(after, l->prefix) ? s3_common_prefix(after, l->prefix, l->delimiter) : STR_NONE;
     struct err *e = common.p != NULL && common.n == after.n ? skip_prefix(&w, common, &more)
                                                             : walk_seek(&w, after, true);
     if (e == NULL)
@@ -182,8 +180,8 @@ static struct err *list_after(struct call *c, const struct s3_bucket *b, struct 
 S3_HANDLER(ListObjects, ListObjectsRequest, ListObjectsOutput)
 {
     struct s3_bucket b;
-    struct listing l = {.prefix = in->Prefix, .delimiter = in->Delimiter,
-                        .encoding = in->EncodingType};
+    struct listing l = {
+        .prefix = in->Prefix, .delimiter = in->Delimiter, .encoding = in->EncodingType};
     TRY(s3_list_max(in->MaxKeys, "maxKeys", &l.max));
     TRY(s3_bucket_get(c, in->Bucket, in->ExpectedBucketOwner, &b));
     l.owner_account = b.account;
@@ -195,8 +193,8 @@ S3_HANDLER(ListObjects, ListObjectsRequest, ListObjectsOutput)
     out->MaxKeys = some_int(l.max);
     out->EncodingType = in->EncodingType;
     out->IsTruncated = some_bool(l.truncated);
-    /* AWS names it only with a delimiter; when a page was cut short by the scan's limit it may end on
-     * a key that is not in it. */
+    /* AWS names it only with a delimiter; when a page was cut short by the scan's limit it may end
+     * on a key that is not in it. */
     if (l.truncated && (in->Delimiter.n > 0 || (int64_t)l.objects.n < l.max))
         out->NextMarker = s3_listed(c, l.encoding, l.last);
     out->Contents.v = l.objects.v;
@@ -212,8 +210,8 @@ S3_HANDLER(ListObjectsV2, ListObjectsV2Request, ListObjectsV2Output)
 {
     struct s3_bucket b;
     struct str after = STR_NONE;
-    struct listing l = {.prefix = in->Prefix, .delimiter = in->Delimiter,
-                        .encoding = in->EncodingType};
+    struct listing l = {
+        .prefix = in->Prefix, .delimiter = in->Delimiter, .encoding = in->EncodingType};
     TRY(s3_list_max(in->MaxKeys, "maxKeys", &l.max));
     TRY(s3_bucket_get(c, in->Bucket, in->ExpectedBucketOwner, &b));
     if (in->ContinuationToken.p != NULL && in->ContinuationToken.n == 0)
@@ -244,7 +242,7 @@ S3_HANDLER(ListObjectsV2, ListObjectsV2Request, ListObjectsV2Output)
     return NULL;
 }
 
-/* -- versions --------------------------------------------------------------------------------------------- */
+/* -- versions ---------------------------------------------------------------------------------- */
 
 struct version_listing {
     struct str prefix, delimiter, encoding, account;
@@ -351,8 +349,8 @@ static struct err *fill_versions(struct walk *w, struct version_listing *l, bool
 }
 
 /* What remains of the key that the former page ended in. */
-static struct err *rest_of_key(struct walk *w, const struct s3_bucket *b,
-                               struct version_listing *l, struct str key, struct str version)
+static struct err *rest_of_key(struct walk *w, const struct s3_bucket *b, struct version_listing *l,
+                               struct str key, struct str version)
 {
     struct s3_object o;
     bool found = false;
@@ -363,8 +361,8 @@ static struct err *rest_of_key(struct walk *w, const struct s3_bucket *b,
 S3_HANDLER(ListObjectVersions, ListObjectVersionsRequest, ListObjectVersionsOutput)
 {
     struct s3_bucket b;
-    struct version_listing l = {.prefix = in->Prefix, .delimiter = in->Delimiter,
-                                .encoding = in->EncodingType};
+    struct version_listing l = {
+        .prefix = in->Prefix, .delimiter = in->Delimiter, .encoding = in->EncodingType};
     struct str after = in->KeyMarker;
     bool more = true;
     if (in->VersionIdMarker.n > 0 && in->KeyMarker.n == 0)

@@ -1,7 +1,8 @@
 /* Multipart uploads: begin, parts, abort. Completion is in complete.c.
  *
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
- * The upload has one object key from the start; every part is a blob under a key derived from it. */
+ * The upload has one object key from the start; every part is a blob under a key derived from it.
+ */
 #include "upload.h"
 
 #include "../../core/enc.h"
@@ -60,10 +61,10 @@ struct err *s3_upload_get(struct call *c, const struct s3_bucket *b, struct str 
     return NULL;
 }
 
-/* -- begin ------------------------------------------------------------------------------------------------- */
+/* -- begin ------------------------------------------------------------------------------------- */
 
-/* https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html: which
- * algorithm can be what. */
+/* https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html:
+ * which algorithm can be what. */
 static struct err *choose_sum(struct call *c, struct str alg, struct str type, struct s3_upload *u)
 {
     u->alg = alg.p == NULL ? ALG_CRC64NVME : s3_alg_of(alg);
@@ -127,8 +128,9 @@ S3_HANDLER(CreateMultipartUpload, CreateMultipartUploadRequest, CreateMultipartU
     TRY(s3_key_new(c, &b, in->Key, &u.object.sse, &key));
     const struct principal *who = &c->id.who;
     u.id = new_upload_id(c);
-    u.initiator = who->session_arn.n > 0 ? who->session_arn : who->arn.n > 0 ? who->arn
-                                                                              : who->service;
+    u.initiator = who->session_arn.n > 0 ? who->session_arn
+                  : who->arn.n > 0       ? who->arn
+                                         : who->service;
     u.initiator_id = who->user_id;
     s3_key_upload(&k, b.id, in->Key, u.id);
     TRY(row_put(c, T_UPLOAD, b.owner, key_of(&k), upload_row(c, &u)));
@@ -143,7 +145,7 @@ S3_HANDLER(CreateMultipartUpload, CreateMultipartUploadRequest, CreateMultipartU
     return NULL;
 }
 
-/* -- parts --------------------------------------------------------------------------------------------------- */
+/* -- parts ------------------------------------------------------------------------------------- */
 
 void s3_part_of_jv(struct arena *a, const struct jv *j, struct s3_part *out)
 {
@@ -174,7 +176,8 @@ struct err *s3_part_put(struct call *c, const struct s3_bucket *b, const struct 
     jv_set(a, row, STR("blob"), jv_new_str(a, p->blob));
     jv_set(a, row, STR("salt"), jv_new_str(a, enc_base64(a, p->salt)));
     jv_set(a, row, STR("t"), jv_new_int(a, c->now_ms));
-    return row_put(c, T_PART, b->owner, key_of(&k), row);
+    /* Under the account's key, as the lists of parts: see complete.c. */
+    return row_put(c, T_PART, b->account, key_of(&k), row);
 }
 
 struct part_body {
@@ -189,7 +192,7 @@ static struct err *part_begin(struct call *c)
     struct secret *key = NULL;
     TRY(s3_key_check(in->Key));
     TRY(s3_part_number_check(in->PartNumber.v));
-    TRY(s3_bucket_for_write(c, in->Bucket, in->ExpectedBucketOwner, &p->body.bucket));
+    TRY(s3_bucket_get(c, in->Bucket, in->ExpectedBucketOwner, &p->body.bucket));
     TRY(s3_no_customer_keys(c, in->SSECustomerAlgorithm, in->SSECustomerKey,
                             in->SSECustomerKeyMD5));
     TRY(s3_upload_get(c, &p->body.bucket, in->Key, in->UploadId, &u));
@@ -235,8 +238,7 @@ S3_HANDLER(UploadPart, UploadPartRequest, UploadPartOutput)
     TRY(s3_reap_put(c, b.account, &reap));
     out->ETag = s3_quoted(c->arena, part.etag);
     if (p->body.claimed != ALG_NONE)
-        S3_SUM_OUT(out, p->body.claimed,
-                   s3_sums_text(p->body.sums, c->arena, p->body.claimed));
+        S3_SUM_OUT(out, p->body.claimed, s3_sums_text(p->body.sums, c->arena, p->body.claimed));
     else
         S3_SUM_OUT(out, u.alg, part.sum);
     S3_SSE_OUT(out, &u.object.sse);

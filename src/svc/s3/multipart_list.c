@@ -63,7 +63,7 @@ S3_HANDLER(ListParts, ListPartsRequest, ListPartsOutput)
     return NULL;
 }
 
-/* -- uploads ------------------------------------------------------------------------------------------------ */
+/* -- uploads ----------------------------------------------------------------------------------- */
 
 struct listing {
     struct call *c;
@@ -85,8 +85,8 @@ static void add_upload(struct listing *l, struct str key, const struct s3_upload
                                       .StorageClass = STR("STANDARD"),
                                       .Owner = s3_owner(a, l->b->account),
                                       .ChecksumAlgorithm = str_c(s3_alg_name(u->alg)),
-                                      .ChecksumType = u->composite ? STR("COMPOSITE")
-                                                                   : STR("FULL_OBJECT")};
+                                      .ChecksumType =
+                                          u->composite ? STR("COMPOSITE") : STR("FULL_OBJECT")};
     item.Initiator = ARENA_NEW(a, struct s3_Initiator);
     item.Initiator->ID = u->initiator;
     VEC_PUSH(a, &l->uploads, item);
@@ -161,7 +161,10 @@ static struct err *walk(struct listing *l, struct str key_marker, struct str id_
 S3_HANDLER(ListMultipartUploads, ListMultipartUploadsRequest, ListMultipartUploadsOutput)
 {
     struct s3_bucket b;
-    struct listing l = {.c = c, .b = &b, .prefix = in->Prefix, .delimiter = in->Delimiter,
+    struct listing l = {.c = c,
+                        .b = &b,
+                        .prefix = in->Prefix,
+                        .delimiter = in->Delimiter,
                         .encoding = in->EncodingType};
     TRY(s3_list_max(in->MaxUploads, "max-uploads", &l.max));
     TRY(s3_bucket_get(c, in->Bucket, in->ExpectedBucketOwner, &b));

@@ -1,4 +1,5 @@
-/* Event notifications: https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventNotifications.html
+/* Event notifications:
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventNotifications.html
  *
  * An event is a job in the transaction of what it tells of, and is delivered at least once, as the
  * service, to topics, queues and functions whose policies let s3.amazonaws.com in. */
@@ -12,7 +13,7 @@
 
 enum { EVENT_BASE_MS = 1000, EVENT_CAP_MS = 5 * 60 * 1000, EVENT_MAX = 64 * 1024 };
 
-/* -- rules: rows of "notify" in the bucket --------------------------------------------------------------------- */
+/* -- rules: rows of "notify" in the bucket ----------------------------------------------------- */
 
 static bool event_matches(struct str rule, struct str event)
 {
@@ -34,7 +35,7 @@ static bool rule_matches(const struct jv *rule, struct str event, struct str key
     return false;
 }
 
-/* -- the event's document ----------------------------------------------------------------------------------------- */
+/* -- the event's document ---------------------------------------------------------------------- */
 
 /* Keys come percent-encoded, with a plus for a blank. */
 static struct str event_key(struct arena *a, struct str key)
@@ -68,9 +69,10 @@ static void write_parties(struct call *c, struct jw *w)
     jw_end(w);
     jw_key(w, "requestParameters");
     jw_obj(w);
-    jw_kc(w, "sourceIPAddress", c->wire != NULL && c->http != NULL ? c->http->peer
-                                : c->id.invoked_by.n > 0           ? "AWS Internal"
-                                                                   : S3_SERVICE);
+    jw_kc(w, "sourceIPAddress",
+          c->wire != NULL && c->http != NULL ? c->http->peer
+          : c->id.invoked_by.n > 0           ? "AWS Internal"
+                                             : S3_SERVICE);
     jw_end(w);
     jw_key(w, "responseElements");
     jw_obj(w);
@@ -79,8 +81,9 @@ static void write_parties(struct call *c, struct jw *w)
     jw_end(w);
 }
 
-static void write_record(struct call *c, struct jw *w, const struct s3_bucket *b, struct str rule_id,
-                         const char *event, struct str key, const struct s3_object *o)
+static void write_record(struct call *c, struct jw *w, const struct s3_bucket *b,
+                         struct str rule_id, const char *event, struct str key,
+                         const struct s3_object *o)
 {
     char when[TIME_TEXT_MAX], sequencer[24];
     bool removed = strncmp(event, "ObjectRemoved:", 14) == 0;
@@ -157,7 +160,7 @@ struct err *s3_notify(struct call *c, const struct s3_bucket *b, const char *eve
     return NULL;
 }
 
-/* -- delivery -------------------------------------------------------------------------------------------------------- */
+/* -- delivery ---------------------------------------------------------------------------------- */
 
 static bool has_room(const struct ward *w, const char *name)
 {
@@ -191,8 +194,9 @@ static struct err *send(struct api_call *o, struct arena *a, struct str to, stru
         return api_call_json(o, room, "Publish", in, false, NULL);
     }
     if (str_is(to, "sqs")) {
-        set(a, in, "QueueUrl", arena_fmt(a, "%s/%.*s/%.*s", o->ward->endpoint,
-                                         STR_ARG(arn.account), STR_ARG(arn.resource)));
+        set(a, in, "QueueUrl",
+            arena_fmt(a, "%s/%.*s/%.*s", o->ward->endpoint, STR_ARG(arn.account),
+                      STR_ARG(arn.resource)));
         set(a, in, "MessageBody", message);
         return api_call_json(o, room, "SendMessage", in, false, NULL);
     }
@@ -227,7 +231,7 @@ enum job_next s3_event_run(struct job *j, int64_t *again_ms)
     return over ? JOB_DONE : JOB_AGAIN;
 }
 
-/* -- configuration ------------------------------------------------------------------------------------------------------ */
+/* -- configuration ----------------------------------------------------------------------------- */
 
 struct rule_in { /* one of the three kinds of configuration */
     const char *to, *service;
@@ -243,14 +247,17 @@ static struct err *bad_argument(const char *what)
 
 static bool event_built(struct str event)
 {
-    static const char *const names[] = {
-        "s3:ObjectCreated:*",     "s3:ObjectCreated:Put",
-        "s3:ObjectCreated:Post",  "s3:ObjectCreated:Copy",
-        "s3:ObjectCreated:CompleteMultipartUpload",
-        "s3:ObjectRemoved:*",     "s3:ObjectRemoved:Delete",
-        "s3:ObjectRemoved:DeleteMarkerCreated",
-        "s3:ObjectTagging:*",     "s3:ObjectTagging:Put",
-        "s3:ObjectTagging:Delete"};
+    static const char *const names[] = {"s3:ObjectCreated:*",
+                                        "s3:ObjectCreated:Put",
+                                        "s3:ObjectCreated:Post",
+                                        "s3:ObjectCreated:Copy",
+                                        "s3:ObjectCreated:CompleteMultipartUpload",
+                                        "s3:ObjectRemoved:*",
+                                        "s3:ObjectRemoved:Delete",
+                                        "s3:ObjectRemoved:DeleteMarkerCreated",
+                                        "s3:ObjectTagging:*",
+                                        "s3:ObjectTagging:Put",
+                                        "s3:ObjectTagging:Delete"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (str_is(event, names[i]))
             return true;
@@ -356,8 +363,7 @@ static struct err *rules_of(struct call *c, const struct s3_NotificationConfigur
     }
     for (size_t i = 0; i < in->LambdaFunctionConfigurations.n; i++) {
         const struct s3_LambdaFunctionConfiguration *f = &in->LambdaFunctionConfigurations.v[i];
-        struct rule_in r = {"lambda", "lambda", f->Id, f->LambdaFunctionArn, &f->Events,
-                            f->Filter};
+        struct rule_in r = {"lambda", "lambda", f->Id, f->LambdaFunctionArn, &f->Events, f->Filter};
         TRY(make_rule(c, &r, rules));
     }
     return check_overlaps(rules);
@@ -397,8 +403,8 @@ static struct err *try_destinations(struct call *c, const struct s3_bucket *b,
                              .account = b->account,
                              .source_arn = b->arn,
                              .arena = c->arena};
-        struct err *e = send(&o, c->arena, jv_s(jv_get(rule, "to")), jv_s(jv_get(rule, "arn")),
-                             message, true);
+        struct err *e =
+            send(&o, c->arena, jv_s(jv_get(rule, "to")), jv_s(jv_get(rule, "arn")), message, true);
         if (e == NULL)
             continue;
         struct err *told = err_aws(400, "InvalidArgument",
@@ -434,10 +440,10 @@ S3_HANDLER_NO_OUT(PutBucketNotificationConfiguration, PutBucketNotificationConfi
 static struct s3_NotificationConfigurationFilter *told_filter(struct arena *a,
                                                               const struct jv *rule)
 {
-    static const char *const names[][2] = {{"prefix", "Prefix"}, {"suffix", "Suffix"}};
+    static const char *const names[] = {"prefix", "suffix"};
     struct s3_NotificationConfigurationFilter *f = NULL;
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        struct str v = jv_s(jv_get(rule, names[i][0]));
+        struct str v = jv_s(jv_get(rule, names[i]));
         if (v.p == NULL)
             continue;
         if (f == NULL) {
@@ -446,8 +452,7 @@ static struct s3_NotificationConfigurationFilter *told_filter(struct arena *a,
             f->Key->FilterRules.v = ARENA_ARRAY(a, 2, struct s3_FilterRule);
             f->Key->FilterRules.set = true;
         }
-        f->Key->FilterRules.v[f->Key->FilterRules.n++] =
-            (struct s3_FilterRule){str_c(names[i][1]), v};
+        f->Key->FilterRules.v[f->Key->FilterRules.n++] = (struct s3_FilterRule){str_c(names[i]), v};
     }
     return f;
 }

@@ -3,7 +3,7 @@
 
 #include "../../core/enc.h"
 
-/* -- row <-> struct: short names, since there are many rows ------------------------------------------- */
+/* -- row <-> struct: short names, since there are many rows ------------------------------------ */
 
 static void set_str(struct arena *a, struct jv *o, const char *key, struct str v)
 {
@@ -160,7 +160,7 @@ struct err *s3_object_parse(struct arena *a, struct str text, struct s3_object *
     return NULL;
 }
 
-/* -- keys -------------------------------------------------------------------------------------------- */
+/* -- keys -------------------------------------------------------------------------------------- */
 
 void s3_key_object(struct skey *k, uint64_t bucket, struct str key)
 {
@@ -178,7 +178,7 @@ void s3_key_version(struct skey *k, uint64_t bucket, struct str key, uint64_t se
         key_u64(k, ~seq); /* 0: the prefix of all */
 }
 
-/* -- finding ------------------------------------------------------------------------------------------- */
+/* -- finding ----------------------------------------------------------------------------------- */
 
 static struct err *get(struct call *c, const char *table, const struct skey *k,
                        struct s3_object *out, bool *found)
@@ -266,8 +266,7 @@ struct err *s3_object_read(struct call *c, const struct s3_bucket *b, struct str
     else
         TRY(s3_object_latest(c, b, key, out, &found));
     if (!found && named)
-        return err_aws(404, "NoSuchVersion",
-                       "The specified version does not exist.");
+        return err_aws(404, "NoSuchVersion", "The specified version does not exist.");
     if (!found)
         return missing_key(c, b);
     if (!out->marker)

@@ -7,8 +7,8 @@ struct reading {
     struct s3_object object;
     uint64_t from, n;
     bool partial;
-    int parts; /* with partNumber: how many there are */
-    struct str part_sum;
+    int parts;           /* with partNumber: how many there are */
+    struct str part_sum; /* of the part alone */
 };
 
 struct read_request {
@@ -45,8 +45,7 @@ static struct err *choose_part(struct call *c, const struct read_request *r, str
         return NULL;
     }
     if ((size_t)want > n)
-        return err_aws(416, "InvalidPartNumber",
-                       "The requested partnumber is not satisfiable");
+        return err_aws(416, "InvalidPartNumber", "The requested partnumber is not satisfiable");
     out->from = 0;
     for (size_t i = 0; i + 1 < (size_t)want; i++)
         out->from += v[i].size;
@@ -128,6 +127,9 @@ static struct err *find(struct call *c, const struct read_request *r, struct rea
         if (str_is((in)->ChecksumMode, "ENABLED") && tells_sum(r)) {                               \
             S3_SUM_OUT((out), o_->sum_alg, o_->sum);                                               \
             (out)->ChecksumType = o_->sum_composite ? STR("COMPOSITE") : STR("FULL_OBJECT");       \
+        } else if (str_is((in)->ChecksumMode, "ENABLED") && (r)->part_sum.p != NULL) {             \
+            S3_SUM_OUT((out), o_->sum_alg, (r)->part_sum);                                         \
+            (out)->ChecksumType = o_->sum_composite ? STR("COMPOSITE") : STR("FULL_OBJECT");       \
         }                                                                                          \
         override(c, &(out)->ContentType, (in)->ResponseContentType);                               \
         override(c, &(out)->CacheControl, (in)->ResponseCacheControl);                             \
@@ -144,8 +146,7 @@ static struct err *find(struct call *c, const struct read_request *r, struct rea
 static struct str content_range(struct arena *a, const struct reading *r)
 {
     return arena_fmt(a, "bytes %llu-%llu/%llu", (unsigned long long)r->from,
-                     (unsigned long long)(r->from + r->n - 1),
-                     (unsigned long long)r->object.size);
+                     (unsigned long long)(r->from + r->n - 1), (unsigned long long)r->object.size);
 }
 
 /* A checksum of the whole says nothing of a part of it, and clients would verify it. */
@@ -164,7 +165,8 @@ static void override(struct call *c, struct str *header, struct str wish)
     *header = arena_str(c->arena, wish);
 }
 
-/* Who is unknown may not choose headers: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html */
+/* Who is unknown may not choose headers:
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html */
 static struct err *check_overrides(const struct call *c, const struct s3_GetObjectRequest *in)
 {
     bool any = in->ResponseCacheControl.p != NULL || in->ResponseContentDisposition.p != NULL ||

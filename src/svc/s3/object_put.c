@@ -11,7 +11,7 @@ static struct err *put_begin(struct call *c)
     const struct s3_PutObjectRequest *in = c->in;
     struct put *p = ARENA_NEW(c->arena, struct put);
     TRY(s3_key_check(in->Key));
-    TRY(s3_bucket_for_write(c, in->Bucket, in->ExpectedBucketOwner, &p->body.bucket));
+    TRY(s3_bucket_get(c, in->Bucket, in->ExpectedBucketOwner, &p->body.bucket));
     TRY(s3_no_customer_keys(c, in->SSECustomerAlgorithm, in->SSECustomerKey,
                             in->SSECustomerKeyMD5));
     if (in->WriteOffsetBytes.set)

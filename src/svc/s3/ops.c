@@ -1,9 +1,9 @@
-/* The rows of S3: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
- * Object calls are data events, bucket calls management events, as CloudTrail has them. */
+/* The rows of S3:
+ * https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html Object
+ * calls are data events, bucket calls management events, as CloudTrail has them. */
 #include "internal.h"
 
-
-/* -- when ------------------------------------------------------------------------------------------------ */
+/* -- when -------------------------------------------------------------------------------------- */
 
 static bool has_version(const struct call *c)
 {
@@ -18,12 +18,6 @@ static bool no_version(const struct call *c)
 static bool has_tags(const struct call *c)
 {
     return s3_in(c, "Tagging").n > 0;
-}
-
-/* bucket-owner-full-control says nothing that is not so anyway; AWS asks for it all the same. */
-static bool has_acl(const struct call *c)
-{
-    return s3_in(c, "ACL").n > 0;
 }
 
 static bool has_if_match(const struct call *c)
@@ -91,7 +85,7 @@ static bool writes_tags(const struct call *c)
     return source_tags(c);
 }
 
-/* -- needs ------------------------------------------------------------------------------------------------- */
+/* -- needs ------------------------------------------------------------------------------------- */
 
 #define ON_BUCKET(op, action)                                                                      \
     static const struct need need_##op[] = {{"s3:" action, NULL, s3_target_bucket}, {0}}
@@ -103,7 +97,6 @@ static bool writes_tags(const struct call *c)
 static const struct need need_ListBuckets[] = {{"s3:ListAllMyBuckets", NULL, NULL}, {0}};
 static const struct need need_CreateBucket[] = {
     {"s3:CreateBucket", NULL, s3_target_new_bucket},
-    {"s3:PutBucketAcl", has_acl, s3_target_new_bucket},
     {"s3:PutBucketOwnershipControls", has_ownership, s3_target_new_bucket},
     {"s3:TagResource", has_bucket_tags, s3_target_new_bucket},
     {0}};
@@ -129,12 +122,10 @@ ON_BUCKET(PutBucketAcl, "PutBucketAcl");
 ON_BUCKET(GetBucketOwnershipControls, "GetBucketOwnershipControls");
 ON_BUCKET(PutBucketOwnershipControls, "PutBucketOwnershipControls");
 static const struct need need_ListObjects[] = {{"s3:ListBucket", NULL, s3_target_list}, {0}};
-static const struct need need_ListObjectVersions[] = {{"s3:ListBucketVersions", NULL,
-                                                       s3_target_list},
-                                                      {0}};
-static const struct need need_ListMultipartUploads[] = {{"s3:ListBucketMultipartUploads", NULL,
-                                                         s3_target_list},
-                                                        {0}};
+static const struct need need_ListObjectVersions[] = {
+    {"s3:ListBucketVersions", NULL, s3_target_list}, {0}};
+static const struct need need_ListMultipartUploads[] = {
+    {"s3:ListBucketMultipartUploads", NULL, s3_target_list}, {0}};
 
 ON_VERSION(GetObject, "GetObject", "GetObjectVersion");
 ON_VERSION(DeleteObject, "DeleteObject", "DeleteObjectVersion");
@@ -149,10 +140,11 @@ static const struct need need_GetObjectAttributes[] = {
     {"s3:GetObjectVersion", has_version, s3_target_object},
     {"s3:GetObjectVersionAttributes", has_version, s3_target_object},
     {0}};
+/* The ACLs that are let through change nothing: no s3:PutObjectAcl for them (CloudTrail's delivery
+ * has none). */
 static const struct need need_PutObject[] = {
     {"s3:PutObject", NULL, s3_target_object_write},
     {"s3:PutObjectTagging", has_tags, s3_target_object_write},
-    {"s3:PutObjectAcl", has_acl, s3_target_object_write},
     {"s3:GetObject", has_if_match, s3_target_object_write},
     {0}};
 static const struct need need_CopyObject[] = {
@@ -162,7 +154,6 @@ static const struct need need_CopyObject[] = {
     {"s3:GetObjectVersionTagging", source_tags_version, s3_target_source},
     {"s3:PutObject", NULL, s3_target_object_write},
     {"s3:PutObjectTagging", writes_tags, s3_target_object_write},
-    {"s3:PutObjectAcl", has_acl, s3_target_object_write},
     {0}};
 static const struct need need_UploadPartCopy[] = {
     {"s3:GetObject", source_no_version, s3_target_source},
@@ -170,37 +161,53 @@ static const struct need need_UploadPartCopy[] = {
     {"s3:PutObject", NULL, s3_target_object_write},
     {0}};
 static const struct need need_part[] = {{"s3:PutObject", NULL, s3_target_object_write}, {0}};
+static const struct need need_complete[] = {{"s3:PutObject", NULL, s3_target_object_write},
+                                            {"s3:GetObject", has_if_match, s3_target_object_write},
+                                            {0}};
 static const struct need need_abort[] = {{"s3:AbortMultipartUpload", NULL, s3_target_object_write},
                                          {0}};
-static const struct need need_ListParts[] = {{"s3:ListMultipartUploadParts", NULL,
-                                              s3_target_object_write},
-                                             {0}};
+static const struct need need_ListParts[] = {
+    {"s3:ListMultipartUploadParts", NULL, s3_target_object_write}, {0}};
 
-/* -- rows ----------------------------------------------------------------------------------------------------- */
+/* -- rows -------------------------------------------------------------------------------------- */
 
 #define BUCKET_READ(op, n, in)                                                                     \
-    {.name = #op, .handler = s3_##op##_op, .effect = OP_READ, .audit = AUDIT_MANAGEMENT,           \
-     .needs = n, .record_in = in, .anonymous = true}
+    {                                                                                              \
+        .name = #op, .handler = s3_##op##_op, .effect = OP_READ, .audit = AUDIT_MANAGEMENT,        \
+        .needs = n, .record_in = in, .anonymous = true                                             \
+    }
 #define BUCKET_WRITE(op, n, in)                                                                    \
-    {.name = #op, .handler = s3_##op##_op, .effect = OP_WRITE, .audit = AUDIT_MANAGEMENT,          \
-     .needs = n, .record_in = in, .anonymous = true}
+    {                                                                                              \
+        .name = #op, .handler = s3_##op##_op, .effect = OP_WRITE, .audit = AUDIT_MANAGEMENT,       \
+        .needs = n, .record_in = in, .anonymous = true                                             \
+    }
 #define OBJECT_READ(op, n, in)                                                                     \
-    {.name = #op, .handler = s3_##op##_op, .effect = OP_READ, .audit = AUDIT_DATA, .needs = n,     \
-     .record_in = in, .anonymous = true}
+    {                                                                                              \
+        .name = #op, .handler = s3_##op##_op, .effect = OP_READ, .audit = AUDIT_DATA, .needs = n,  \
+        .record_in = in, .anonymous = true                                                         \
+    }
 #define OBJECT_WRITE(op, n, in, result, hooks)                                                     \
-    {.name = #op, .handler = s3_##op##_op, .effect = OP_WRITE, .audit = AUDIT_DATA, .needs = n,    \
-     .record_in = in, .record_out = result, .body = hooks, .anonymous = true}
+    {                                                                                              \
+        .name = #op, .handler = s3_##op##_op, .effect = OP_WRITE, .audit = AUDIT_DATA, .needs = n, \
+        .record_in = in, .record_out = result, .body = hooks, .anonymous = true                    \
+    }
 
 #define SSE_IN "ServerSideEncryption SSEKMSKeyId BucketKeyEnabled "
 #define SSE_OUT "ServerSideEncryption SSEKMSKeyId BucketKeyEnabled VersionId "
-#define WRITE_IN "Bucket Key ACL StorageClass Tagging " SSE_IN
+#define WRITE_IN "Bucket Key ACL StorageClass " SSE_IN
 
 static const struct op_row rows[] = {
-    {.name = "CreateBucket", .handler = s3_CreateBucket_op, .effect = OP_WRITE,
-     .audit = AUDIT_MANAGEMENT, .needs = need_CreateBucket,
+    {.name = "CreateBucket",
+     .handler = s3_CreateBucket_op,
+     .effect = OP_WRITE,
+     .audit = AUDIT_MANAGEMENT,
+     .needs = need_CreateBucket,
      .record_in = "Bucket ACL CreateBucketConfiguration ObjectOwnership"},
-    {.name = "ListBuckets", .handler = s3_ListBuckets_op, .effect = OP_READ,
-     .audit = AUDIT_MANAGEMENT, .needs = need_ListBuckets,
+    {.name = "ListBuckets",
+     .handler = s3_ListBuckets_op,
+     .effect = OP_READ,
+     .audit = AUDIT_MANAGEMENT,
+     .needs = need_ListBuckets,
      .record_in = "MaxBuckets Prefix BucketRegion"},
     BUCKET_WRITE(DeleteBucket, need_DeleteBucket, "Bucket"),
     OBJECT_READ(HeadBucket, need_HeadBucket, "Bucket"), /* a data event, as on AWS */
@@ -248,15 +255,15 @@ static const struct op_row rows[] = {
     OBJECT_WRITE(CopyObject, need_CopyObject,
                  WRITE_IN "CopySource MetadataDirective TaggingDirective",
                  SSE_OUT "CopySourceVersionId", NULL),
-    OBJECT_WRITE(DeleteObject, need_DeleteObject, "Bucket Key VersionId",
-                 "VersionId DeleteMarker", NULL),
+    OBJECT_WRITE(DeleteObject, need_DeleteObject, "Bucket Key VersionId", "VersionId DeleteMarker",
+                 NULL),
     /* Each key is authorised by itself, in the handler. */
     OBJECT_WRITE(DeleteObjects, NO_NEEDS, "Bucket Delete", NULL, NULL),
     OBJECT_READ(GetObjectTagging, need_GetObjectTagging, "Bucket Key VersionId"),
     OBJECT_WRITE(PutObjectTagging, need_PutObjectTagging, "Bucket Key VersionId", "VersionId",
                  NULL),
-    OBJECT_WRITE(DeleteObjectTagging, need_DeleteObjectTagging, "Bucket Key VersionId",
-                 "VersionId", NULL),
+    OBJECT_WRITE(DeleteObjectTagging, need_DeleteObjectTagging, "Bucket Key VersionId", "VersionId",
+                 NULL),
     OBJECT_READ(GetObjectAcl, need_GetObjectAcl, "Bucket Key VersionId"),
     OBJECT_WRITE(PutObjectAcl, need_PutObjectAcl, "Bucket Key VersionId ACL", NULL, NULL),
 
@@ -266,7 +273,7 @@ static const struct op_row rows[] = {
     OBJECT_WRITE(UploadPartCopy, need_UploadPartCopy,
                  "Bucket Key UploadId PartNumber CopySource CopySourceRange",
                  SSE_OUT "CopySourceVersionId", NULL),
-    OBJECT_WRITE(CompleteMultipartUpload, need_part, "Bucket Key UploadId",
+    OBJECT_WRITE(CompleteMultipartUpload, need_complete, "Bucket Key UploadId",
                  "Location Bucket Key ETag " SSE_OUT, NULL),
     OBJECT_WRITE(AbortMultipartUpload, need_abort, "Bucket Key UploadId", NULL, NULL),
     OBJECT_READ(ListParts, need_ListParts, "Bucket Key UploadId MaxParts PartNumberMarker"),

@@ -68,8 +68,7 @@ static struct err *check_policy(struct call *c, const struct s3_bucket *b, struc
     struct policy *p = NULL;
     struct jv *j = NULL;
     if (text.n > S3_POLICY_MAX)
-        return err_aws(400, "PolicyTooLarge",
-                       "Policy exceeds the maximum allowed document size.");
+        return err_aws(400, "PolicyTooLarge", "Policy exceeds the maximum allowed document size.");
     struct err *e = policy_compile(text, POLICY_RESOURCE, &p);
     if (e == NULL)
         e = json_parse(c->arena, text, POLICY_DEPTH_MAX, &j);
@@ -107,8 +106,9 @@ S3_HANDLER_NO_OUT(PutBucketPolicy, PutBucketPolicyRequest)
     TRY(s3_body_verify(c, in->ContentMD5, false));
     TRY(s3_bucket_get(c, in->Bucket, in->ExpectedBucketOwner, &b));
     if (str_trim(in->Policy).n == 0)
-        return err_aws(400, "MalformedPolicy", "Policies must be valid JSON and the first byte "
-                                               "must be '{'");
+        return err_aws(400, "MalformedPolicy",
+                       "Policies must be valid JSON and the first byte "
+                       "must be '{'");
     TRY(check_policy(c, &b, in->Policy, &public));
     if (public && blocks(&b, "BlockPublicPolicy"))
         return err_aws(403, "AccessDenied",

@@ -58,19 +58,19 @@ static struct err *reap_uploads_of(struct job *j, struct txn *t, uint64_t bucket
     struct skey k = skey();
     struct cursor *cur CLEANUP(cursor_free_ptr) = NULL;
     key_u64(&k, bucket);
-    struct scan sc = {.prefix = key_of(&k)};
+    struct scan sc = {.prefix = key_of(&k), .keys_only = true};
     TRY(txn_scan(t, T_UPLOAD, &sc, &cur));
     for (;;) {
         bool more = false;
-        struct str at, value, upload;
-        struct jv *row = NULL;
+        struct str at, value, key;
         TRY(cursor_next(cur, &more, &at, &value));
         if (!more)
             return NULL;
-        TRY(json_parse(j->arena, value, JSON_DEPTH_DEFAULT, &row));
-        upload = jv_s(jv_get(row, "id"));
-        TRY(reap_upload(j, t, upload));
-        TRY(txn_del(t, T_UPLOAD, arena_str(j->arena, at)));
+        at = arena_str(j->arena, at);
+        struct str rest = str_skip(at, 8);
+        if (key_take_str(j->arena, &rest, &key)) /* what is left is the upload's id */
+            TRY(reap_upload(j, t, rest));
+        TRY(txn_del(t, T_UPLOAD, at));
     }
 }
 
@@ -110,7 +110,7 @@ enum job_next s3_reap_run(struct job *j, int64_t *again_ms)
     return JOB_AGAIN;
 }
 
-/* -- at start ----------------------------------------------------------------------------------------------- */
+/* -- at start ---------------------------------------------------------------------------------- */
 
 static bool in_use(void *ctx, struct str hex)
 {
@@ -135,7 +135,7 @@ struct err *s3_sweep(struct ward *w)
 }
 
 const struct job_kind S3_JOBS[] = {
-    {.name = "s3.reap", .run = s3_reap_run, .parallel = 2},
+    {.name = "s3.reap", .run = s3_reap_run, .parallel = 4},
     {.name = "s3.event", .run = s3_event_run, .parallel = 8},
     {0},
 };

@@ -21,7 +21,7 @@
 
 enum { CONTEXT_MAX = 32, CACHE_MAX = 1024 };
 
-/* -- choosing --------------------------------------------------------------------------------------------- */
+/* -- choosing ---------------------------------------------------------------------------------- */
 
 static struct err *parse_context(struct call *c, struct str header, struct str *out)
 {
@@ -52,8 +52,8 @@ static void bucket_default(const struct s3_bucket *b, struct s3_sse *out)
     out->bucket_key = jv_b(jv_get(enc, "bucket_key"), false);
 }
 
-struct err *s3_sse_choose(struct call *c, const struct s3_bucket *b,
-                          const struct s3_sse_request *r, struct s3_sse *out)
+struct err *s3_sse_choose(struct call *c, const struct s3_bucket *b, const struct s3_sse_request *r,
+                          struct s3_sse *out)
 {
     struct s3_sse s = {0}, def = {0};
     bucket_default(b, &def);
@@ -96,7 +96,7 @@ struct err *s3_no_customer_keys(struct call *c, struct str algorithm, struct str
     return err_not_implemented(c, "Server-side encryption with customer-provided keys (SSE-C)");
 }
 
-/* -- KMS -------------------------------------------------------------------------------------------------- */
+/* -- KMS --------------------------------------------------------------------------------------- */
 
 static struct api_call kms_call(struct call *c, const struct s3_bucket *b)
 {
@@ -196,7 +196,7 @@ static struct err *kms_decrypt(struct call *c, const struct s3_bucket *b, struct
     return take_plaintext(r->Plaintext, out);
 }
 
-/* -- bucket keys ------------------------------------------------------------------------------------------- */
+/* -- bucket keys ------------------------------------------------------------------------------- */
 
 struct bucket_key {
     struct secret *key;
@@ -243,8 +243,8 @@ static struct str caller_of(const struct call *c)
 
 static struct str writer_name(struct call *c, const struct s3_bucket *b, const struct s3_sse *s)
 {
-    return arena_fmt(c->arena, "%016llx|%.*s|%.*s", (unsigned long long)b->id,
-                     STR_ARG(s->key_arn), STR_ARG(caller_of(c)));
+    return arena_fmt(c->arena, "%016llx|%.*s|%.*s", (unsigned long long)b->id, STR_ARG(s->key_arn),
+                     STR_ARG(caller_of(c)));
 }
 
 static struct str blob_name(struct call *c, struct str blob)
@@ -299,7 +299,8 @@ static struct err *cache_put(struct map *m, struct str name, struct str blob,
 static struct err *bucket_key_new(struct call *c, const struct s3_bucket *b, struct s3_sse *s,
                                   struct secret **out)
 {
-    /* Named by what the request or the bucket says; an alias that is moved is seen within a second. */
+    /* Named by what the request or the bucket says; an alias that is moved is seen within a second.
+     */
     struct str name = writer_name(c, b, s);
     TRY(cache_get(c, &by_writer, name, true, &s->bucket_wrapped, out));
     if (*out != NULL) {
@@ -311,8 +312,8 @@ static struct err *bucket_key_new(struct call *c, const struct s3_bucket *b, str
         return NULL;
     }
     TRY(kms_generate(c, b, STR_NONE, s, &s->bucket_wrapped, out));
-    struct str both = arena_concat(c->arena, arena_concat(c->arena, s->key_arn, STR("\n")),
-                                   s->bucket_wrapped);
+    struct str both =
+        arena_concat(c->arena, arena_concat(c->arena, s->key_arn, STR("\n")), s->bucket_wrapped);
     struct err *e = cache_put(&by_writer, name, both, *out);
     if (e == NULL)
         e = cache_put(&by_blob, blob_name(c, s->bucket_wrapped), STR(""), *out);
@@ -339,7 +340,7 @@ static struct err *bucket_key_open(struct call *c, const struct s3_bucket *b,
     return e;
 }
 
-/* -- object keys --------------------------------------------------------------------------------------------- */
+/* -- object keys ------------------------------------------------------------------------------- */
 
 static struct str key_context(struct call *c, const struct s3_bucket *b, struct str key)
 {

@@ -40,7 +40,7 @@ S3_HANDLER_NO_OUT(DeleteBucketTagging, DeleteBucketTaggingRequest)
     return s3_bucket_set(c, &b, "tags", NULL);
 }
 
-/* -- objects ----------------------------------------------------------------------------------------------- */
+/* -- objects ----------------------------------------------------------------------------------- */
 
 static struct err *set_tags(struct call *c, struct str bucket, struct str owner, struct str key,
                             struct str version, const struct s3_TagSet *tags, const char *event,

@@ -36,7 +36,8 @@ static void common_keys(struct call *c)
 {
     call_key(c, "s3:signatureversion", STR("AWS4-HMAC-SHA256"));
     if (c->sig.present) {
-        call_key(c, "s3:authType", c->sig.presigned ? STR("REST-QUERY-STRING") : STR("REST-HEADER"));
+        call_key(c, "s3:authType",
+                 c->sig.presigned ? STR("REST-QUERY-STRING") : STR("REST-HEADER"));
         if (c->sig.presigned)
             call_key(c, "s3:signatureAge",
                      arena_fmt(c->arena, "%lld", (long long)(c->now_ms - c->sig.time_ms)));

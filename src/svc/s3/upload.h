@@ -7,12 +7,12 @@
 struct s3_upload {
     struct str id, key;
     int64_t started_ms;
-    struct str initiator;     /* ARN */
+    struct str initiator; /* ARN */
     struct str initiator_id;
-    struct s3_object object;  /* headers, tags, and how it is sealed */
-    enum s3_alg alg;          /* of every part */
-    bool composite;           /* else of the full object */
-    bool alg_given;           /* by the client, not Ward's default */
+    struct s3_object object; /* headers, tags, and how it is sealed */
+    enum s3_alg alg;         /* of every part */
+    bool composite;          /* else of the full object */
+    bool alg_given;          /* by the client, not Ward's default */
 };
 
 struct s3_part {

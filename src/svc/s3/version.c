@@ -88,7 +88,7 @@ struct err *s3_object_place(struct call *c, const struct s3_bucket *b, struct st
     bool versioned = b->versioning == VERSIONING_ENABLED;
     o->seq = next_seq(c, found ? &old : NULL);
     o->version = versioned ? new_version_id(c->arena, o->seq) : STR("null");
-    o->modified_ms = c->now_ms;
+    o->modified_ms = c->now_ms / 1000 * 1000; /* S3 tells whole seconds */
     o->null_seq = 0;
     o->history = false;
     if (!found)
@@ -107,7 +107,7 @@ struct err *s3_object_place(struct call *c, const struct s3_bucket *b, struct st
     return put_latest(c, b, key, o);
 }
 
-/* -- deleting ----------------------------------------------------------------------------------------- */
+/* -- deleting ---------------------------------------------------------------------------------- */
 
 static struct err *newest_below(struct call *c, const struct s3_bucket *b, struct str key,
                                 struct s3_object *out, bool *found)
@@ -194,7 +194,7 @@ struct err *s3_object_delete(struct call *c, const struct s3_bucket *b, struct s
     return txn_del(c->txn, T_OBJECT, key_of(&k));
 }
 
-/* -- clearing away --------------------------------------------------------------------------------------- */
+/* -- clearing away ----------------------------------------------------------------------------- */
 
 static void set_list(struct arena *a, struct jv *o, const char *name, const struct str *v, size_t n)
 {

@@ -137,15 +137,24 @@ static void test_ranges(void **state)
         enum s3_range want;
         uint64_t size, from, n;
     } rows[] = {
-        {"bytes=0-0", RANGE_OK, 10, 0, 1},      {"bytes=2-5", RANGE_OK, 10, 2, 4},
-        {"bytes=2-", RANGE_OK, 10, 2, 8},       {"bytes=-3", RANGE_OK, 10, 7, 3},
-        {"bytes=-30", RANGE_OK, 10, 0, 10},     {"bytes=5-100", RANGE_OK, 10, 5, 5},
-        {"bytes=10-", RANGE_UNSATISFIABLE, 10}, {"bytes=-0", RANGE_UNSATISFIABLE, 10},
-        {"bytes=0-", RANGE_UNSATISFIABLE, 0},   {"bytes=-1", RANGE_UNSATISFIABLE, 0},
-        {"bytes=5-4", RANGE_NONE, 10},          {"bytes=a-b", RANGE_NONE, 10},
-        {"bytes=", RANGE_NONE, 10},             {"bytes=-", RANGE_NONE, 10},
-        {"bytes=1", RANGE_NONE, 10},            {"bytes=0-1,3-4", RANGE_NONE, 10},
-        {"items=0-1", RANGE_NONE, 10},          {"bytes=99999999999999999999-", RANGE_NONE, 10},
+        {"bytes=0-0", RANGE_OK, 10, 0, 1},
+        {"bytes=2-5", RANGE_OK, 10, 2, 4},
+        {"bytes=2-", RANGE_OK, 10, 2, 8},
+        {"bytes=-3", RANGE_OK, 10, 7, 3},
+        {"bytes=-30", RANGE_OK, 10, 0, 10},
+        {"bytes=5-100", RANGE_OK, 10, 5, 5},
+        {"bytes=10-", RANGE_UNSATISFIABLE, 10},
+        {"bytes=-0", RANGE_UNSATISFIABLE, 10},
+        {"bytes=0-", RANGE_UNSATISFIABLE, 0},
+        {"bytes=-1", RANGE_UNSATISFIABLE, 0},
+        {"bytes=5-4", RANGE_NONE, 10},
+        {"bytes=a-b", RANGE_NONE, 10},
+        {"bytes=", RANGE_NONE, 10},
+        {"bytes=-", RANGE_NONE, 10},
+        {"bytes=1", RANGE_NONE, 10},
+        {"bytes=0-1,3-4", RANGE_NONE, 10},
+        {"items=0-1", RANGE_NONE, 10},
+        {"bytes=99999999999999999999-", RANGE_NONE, 10},
         {"bytes=+1-2", RANGE_NONE, 10},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
