@@ -169,6 +169,10 @@ static void run_buffered(struct line *l, struct str body)
     }
     if (e == NULL)
         e = decode(l);
+    /* An operation whose body is streamed never comes this way, whatever headers it carries: its
+     * handler counts on what the stream left. */
+    if (e == NULL && l->c.row->body != NULL)
+        e = err_aws(400, "InvalidRequest", "The request's headers do not fit its operation.");
     if (e != NULL)
         refuse(l, e);
     else
@@ -266,11 +270,12 @@ static enum http_body_mode on_head(void *ctx, struct http_exchange *x)
     l->body_err = parse_request(l);
     if (l->body_err != NULL || serve_page(l))
         return l->answered ? HTTP_BODY_REFUSE : HTTP_BODY_BUFFER;
-    /* Only REST names its operation in the head; the others wait for the body. */
-    if (wire_req_header(&l->wire, "X-Amz-Target").p != NULL || str_is(x->method, "GET") ||
-        str_is(x->method, "HEAD") ||
-        str_starts_c(wire_req_header(&l->wire, "Content-Type"),
-                     "application/x-www-form-urlencoded"))
+    /* Only REST names its operation in the head; the others, all of them POST, wait for the body. */
+    bool post = str_is(x->method, "POST");
+    if (str_is(x->method, "GET") || str_is(x->method, "HEAD") ||
+        (post && (wire_req_header(&l->wire, "X-Amz-Target").p != NULL ||
+                  str_starts_c(wire_req_header(&l->wire, "Content-Type"),
+                               "application/x-www-form-urlencoded"))))
         return HTTP_BODY_BUFFER;
     struct err *e = line_identify(l, STR_NONE);
     if (e != NULL || l->c.row->body == NULL) {

@@ -16,7 +16,8 @@
 enum {
     JOB_THREADS = 8,
     JOB_QUEUE = 4096,
-    JOB_BATCH = 256,
+    JOB_BATCH = 256,      /* started in one look */
+    JOB_LOOK_MAX = 20000, /* rows seen in one look: due jobs of a busy kind hide no others */
     JOB_IDLE_MS = 5000,   /* longest nap between looks at the table */
     JOB_JOIN_MS = 5000,   /* between joins of the ledger */
     JOB_FAIL_MS = 1000,   /* after the store failed */
@@ -236,7 +237,8 @@ static bool claim(struct scheduler *s, struct running_job *r)
     return ok;
 }
 
-static void start_job(struct scheduler *s, struct str key, struct str value)
+/* false: it runs already, enough of its kind do, or nobody knows the kind. */
+static bool start_job(struct scheduler *s, struct str key, struct str value)
 {
     struct arena *a = arena_new(CALL_ARENA_MAX);
     struct running_job *r = ARENA_NEW(a, struct running_job);
@@ -250,7 +252,7 @@ static void start_job(struct scheduler *s, struct str key, struct str value)
     const struct job_kind *k = ok ? kind_by_name(s->ward, kind) : NULL;
     if (k == NULL) {
         arena_free(a);
-        return;
+        return false;
     }
     *r = (struct running_job){.s = s, .kind = k, .due_ms = due, .generation = generation};
     r->name = arena_fmt(a, "%.*s/%.*s", STR_ARG(kind), STR_ARG(id));
@@ -259,15 +261,16 @@ static void start_job(struct scheduler *s, struct str key, struct str value)
                           .attempt = (int)attempt, .created_ms = (int64_t)created, .priv = r};
     if (!claim(s, r)) {
         arena_free(a);
-        return;
+        return false;
     }
     if (pool_submit(s->pool, run_job, r))
-        return;
+        return true;
     pthread_mutex_lock(&s->lock);
     map_del(&s->running, r->name);
     s->in_flight--;
     pthread_mutex_unlock(&s->lock);
     arena_free(a);
+    return false;
 }
 
 /* Starts what is due; *out_next_ms: when the next one will be. */
@@ -280,7 +283,7 @@ static struct err *look(struct scheduler *s, int64_t *out_next_ms)
     TRY(txn_scan(t, T_JOB, &sc, &c));
     int64_t now = clock_now_ms();
     *out_next_ms = now + JOB_IDLE_MS;
-    for (int n = 0; n < JOB_BATCH; n++) {
+    for (int seen = 0, n = 0; n < JOB_BATCH && seen < JOB_LOOK_MAX; seen++) {
         bool more;
         struct str key, value;
         uint64_t due;
@@ -293,7 +296,7 @@ static struct err *look(struct scheduler *s, int64_t *out_next_ms)
                 *out_next_ms = (int64_t)due;
             return NULL;
         }
-        start_job(s, key, value);
+        n += start_job(s, key, value);
     }
     return NULL;
 }

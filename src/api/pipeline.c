@@ -57,8 +57,11 @@ static struct err *attempt(struct line *l)
     c->n_extra_headers = 0;
     c->out = c->op->output_size == 0 ? NULL : arena_alloc(l->arena, c->op->output_size);
     TRY(store_begin(c->ward->store, mode, &c->txn));
-    TRY(line_authorise(l));
-    TRY(validate(l));
+    /* A streamed body was let in by line_begin_body(), as with AWS once for the request. */
+    if (!l->body_began) {
+        TRY(line_authorise(l));
+        TRY(validate(l));
+    }
     TRY(c->row->handler(c, c->in, c->out));
     TRY(arena_check(l->arena));
     return audit_and_commit(l);

@@ -131,12 +131,23 @@ static void record_key(struct jw *w, const char *name)
     jw_key(w, key);
 }
 
+/* S3's records name what came in headers as the headers do, and the bucket "bucketName". */
+static void member_key(struct jw *w, const struct shape_member *m)
+{
+    if (m->loc == LOC_HEADER && strncmp(m->wire, "x-amz-", 6) == 0)
+        jw_key(w, m->wire);
+    else if (m->loc == LOC_URI && strcmp(m->name, "Bucket") == 0)
+        jw_key(w, "bucketName");
+    else
+        record_key(w, m->name);
+}
+
 static void record_member(struct jw *w, const struct shape_member *m, const void *value, int depth)
 {
     const void *p = member_value(m, value);
     if (p == NULL || m->shape->kind == SH_STREAM || m->shape->kind == SH_BLOB)
         return;
-    record_key(w, m->name);
+    member_key(w, m);
     if (m->sensitive)
         jw_c(w, "HIDDEN_DUE_TO_SECURITY_REASONS");
     else

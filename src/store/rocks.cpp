@@ -202,8 +202,8 @@ void reopen(Rocks *r)
     if (now < due || !r->next_try_ms.compare_exchange_strong(due, now + RETRY_MS) ||
         !has_room(r, std::max(r->reserve_bytes, REOPEN_BYTES)))
         return;
-    std::unique_lock<std::shared_mutex> alone(r->life);
-    if (!r->watch->broken.load())
+    std::unique_lock<std::shared_mutex> alone(r->life, std::try_to_lock);
+    if (!alone.owns_lock() || !r->watch->broken.load())
         return;
     std::unique_lock<std::mutex> lock(r->drained_lock);
     if (!r->drained.wait_for(lock, std::chrono::milliseconds(DRAIN_MS),
@@ -221,7 +221,8 @@ void reopen(Rocks *r)
 
 struct engine_txn {
     Rocks *rocks;
-    std::unique_ptr<Transaction> writer; /* none: it only reads */
+    bool writes_rows;
+    std::unique_ptr<Transaction> writer; /* of one that writes */
     const Snapshot *snapshot = nullptr;
     PinnableSlice found;
     uint64_t writes = 0; /* a cursor that falls behind this looks for its place again */
@@ -236,7 +237,7 @@ struct engine_txn {
     ~engine_txn()
     {
         found.Reset();
-        if (writer == nullptr)
+        if (!writes_rows)
             rocks->db->ReleaseSnapshot(snapshot);
         writer.reset();
         rocks->leave();
@@ -256,6 +257,7 @@ struct err *rocks_begin(struct engine *e, bool write, struct engine_txn **out)
     r->live.fetch_add(1);
     std::unique_ptr<engine_txn> t(new engine_txn);
     t->rocks = r;
+    t->writes_rows = write;
     if (write) {
         rocksdb::WriteOptions wo;
         wo.sync = true;
@@ -431,13 +433,17 @@ void rocks_cursor_free(struct engine_cursor *c)
 /* Deleted rows leave memory and log with the flush, and the tables with the compaction. */
 struct err *rocks_scrub(struct engine *e, struct str lower, struct str upper)
 {
-    Rocks *r = reinterpret_cast<Rocks *>(e);
-    TRY(error_of(r->db->Flush(rocksdb::FlushOptions()), "flush"));
+    struct engine_txn *t; /* keeps the db from being replaced */
+    TRY(rocks_begin(e, true, &t));
+    std::unique_ptr<engine_txn> held(t);
+    held->writer.reset(); /* and its snapshot, for which deleted rows would be kept */
+    OptimisticTransactionDB *db = t->rocks->db.get();
+    TRY(error_of(db->Flush(rocksdb::FlushOptions()), "flush"));
     rocksdb::CompactRangeOptions o;
     o.exclusive_manual_compaction = false;
     o.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
     Slice from = slice(lower), to = slice(upper);
-    return error_of(r->db->CompactRange(o, &from, &to), "compact");
+    return error_of(db->CompactRange(o, &from, &to), "compact");
 }
 
 void rocks_close(struct engine *e)
@@ -537,9 +543,9 @@ void remove_empty_logs(const std::string &dir)
     closedir(d);
 }
 
-/* After a recovery that replayed a log, 7.8 counts its new memtable from one sequence number too
- * far, and can validate no transaction until some write moves the sequence on; but no transaction
- * writes anything before it is validated. This is that write. */
+/* After a recovery from a log with a broken end 7.8 may count its new memtable from one sequence
+ * number too far. It can then validate no transaction before some write moves the sequence on, and
+ * no transaction writes anything before it is validated. This is that write. */
 Status make_validation_work(OptimisticTransactionDB *db)
 {
     const Slice key("\0begin", 6);

@@ -178,7 +178,6 @@ bool ec2_is_internal(struct call *c);
 /* -- between the files ------------------------------------------------------------------------- */
 
 /* zone.c */
-const char *const *zones_of(struct call *c, size_t *out_n); /* names, in the arena */
 /* The zone named, or the first; InvalidParameterValue. */
 struct err *zone_need(struct call *c, struct str name, struct str id, struct str *out_name,
                       struct str *out_id) MUST_CHECK;

@@ -36,6 +36,7 @@ bool key_from_row(struct arena *a UNUSED, struct str account, struct str region,
         .created_ms = jv_i(jv_get(row, "created_ms"), 0),
         .deletion_ms = jv_i(jv_get(row, "deletion_ms"), 0),
         .version = jv_i(jv_get(row, "version"), 1),
+        .managed = jv_b(jv_get(row, "managed"), false),
         .rotates = jv_b(jv_get(row, "rotates"), false),
         .rotation_days = jv_i(jv_get(row, "rotation_days"), KMS_ROTATION_DEFAULT_DAYS),
         .rotated_ms = jv_i(jv_get(row, "rotated_ms"), 0),
@@ -69,6 +70,9 @@ struct err *key_find(struct call *c, struct str key_id, struct key *out, bool *o
         struct str alias = id;
         call_key(c, "kms:RequestAlias", alias);
         TRY(read_alias(c, account, region, alias, &id));
+        if (id.p == NULL && str_starts_c(alias, "alias/aws/") && call_via_service(c).p != NULL &&
+            str_eq(account, c->account))
+            return key_managed(c, alias);
         if (id.p == NULL)
             id = alias;
     }
@@ -126,6 +130,7 @@ struct err *key_save(struct call *c, const struct key *k)
     jv_set(a, r, STR("created_ms"), jv_new_int(a, k->created_ms));
     jv_set(a, r, STR("deletion_ms"), jv_new_int(a, k->deletion_ms));
     jv_set(a, r, STR("version"), jv_new_int(a, k->version));
+    jv_set(a, r, STR("managed"), jv_new_bool(a, k->managed));
     jv_set(a, r, STR("rotates"), jv_new_bool(a, k->rotates));
     jv_set(a, r, STR("rotation_days"), jv_new_int(a, k->rotation_days));
     jv_set(a, r, STR("rotated_ms"), jv_new_int(a, k->rotated_ms));

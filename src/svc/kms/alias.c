@@ -59,8 +59,7 @@ static struct err *alias_target(struct call *c, struct str key_id, struct key *o
     return NULL;
 }
 
-static struct err *write_alias(struct call *c, struct str alias, const struct key *k,
-                               int64_t created_ms)
+struct err *alias_write(struct call *c, struct str alias, const struct key *k, int64_t created_ms)
 {
     struct arena *a = c->arena;
     struct jv *row = jv_new_obj(a);
@@ -92,7 +91,7 @@ OP_HANDLER_NO_OUT(kms, CreateAlias, CreateAliasRequest)
     if (n == KMS_ALIASES_PER_KEY_MAX)
         return err_aws(400, "LimitExceededException", "The key has %d aliases already.",
                        KMS_ALIASES_PER_KEY_MAX);
-    return write_alias(c, in->AliasName, &k, c->now_ms);
+    return alias_write(c, in->AliasName, &k, c->now_ms);
 }
 
 /* The alias's row, or NotFoundException. */
@@ -118,7 +117,7 @@ OP_HANDLER_NO_OUT(kms, UpdateAlias, UpdateAliasRequest)
     TRY(alias_target(c, in->TargetKeyId, &k));
     struct skey of = alias_of_key(&former, in->AliasName);
     TRY(txn_del(c->txn, KMS_T_ALIAS_OF, key_of(&of)));
-    return write_alias(c, in->AliasName, &k, jv_i(jv_get(row, "created_ms"), c->now_ms));
+    return alias_write(c, in->AliasName, &k, jv_i(jv_get(row, "created_ms"), c->now_ms));
 }
 
 OP_HANDLER_NO_OUT(kms, DeleteAlias, DeleteAliasRequest)

@@ -20,7 +20,7 @@ static struct kms_KeyMetadata *metadata(struct call *c, const struct key *k)
     m->KeyUsage = STR("ENCRYPT_DECRYPT");
     m->KeyState = str_c(states[k->state]);
     m->Origin = STR("AWS_KMS");
-    m->KeyManager = STR("CUSTOMER");
+    m->KeyManager = k->managed ? STR("AWS") : STR("CUSTOMER");
     m->CustomerMasterKeySpec = STR("SYMMETRIC_DEFAULT");
     m->KeySpec = STR("SYMMETRIC_DEFAULT");
     m->EncryptionAlgorithms.v = ARENA_NEW(c->arena, struct str);
@@ -134,10 +134,19 @@ OP_HANDLER(kms, ListKeys, ListKeysRequest, ListKeysResponse)
     }
 }
 
+static struct err *not_managed(const struct key *k)
+{
+    if (!k->managed)
+        return NULL;
+    return err_aws(400, "AccessDeniedException",
+                   "%.*s is an AWS managed key: its service keeps it as it is.", STR_ARG(k->arn));
+}
+
 static struct err *set_state(struct call *c, struct str key_id, enum key_state state)
 {
     struct key k;
     TRY(key_need(c, key_id, &k));
+    TRY(not_managed(&k));
     TRY(key_not_pending(&k));
     k.state = state;
     return key_save(c, &k);
@@ -173,6 +182,7 @@ OP_HANDLER(kms, ScheduleKeyDeletion, ScheduleKeyDeletionRequest, ScheduleKeyDele
                        KMS_WINDOW_MAX_DAYS);
     struct key k;
     TRY(key_need(c, in->KeyId, &k));
+    TRY(not_managed(&k));
     TRY(key_not_pending(&k));
     k.state = KEY_PENDING_DELETION;
     k.deletion_ms = c->now_ms + days * DAY_MS;

@@ -7,6 +7,7 @@
  *   ops.c      one row for each operation: every decision about it, as data
  *   access.c   from a key id, ARN or alias to a key's row; targets and condition keys
  *   keys.c     making, describing, enabling, deleting, rotating keys
+ *   managed.c  AWS managed keys
  *   alias.c    aliases        policy.c  key policies        tags.c  tags
  *   use.c      Encrypt, Decrypt, ReEncrypt, GenerateDataKey…
  *   material.c key material: made, wrapped, unwrapped; the ciphertext's form

@@ -13,7 +13,7 @@ struct key { /* a row of kms.key, read */
     struct str policy, description;
     int64_t created_ms, deletion_ms;
     int64_t version;          /* newest material */
-    bool rotates;
+    bool rotates, managed;    /* managed: AWS's own for a service, closed to policy changes */
     int64_t rotation_days, rotated_ms;
     struct jv *row;           /* the whole document */
 };
@@ -27,6 +27,9 @@ struct err *key_find(struct call *c, struct str key_id, struct key *out, bool *o
 struct err *key_need(struct call *c, struct str key_id, struct key *out) MUST_CHECK;
 /* …and usable: DisabledException, KMSInvalidStateException. */
 struct err *key_usable(struct call *c, struct str key_id, struct key *out) MUST_CHECK;
+/* AWS managed keys (alias/aws/SERVICE) are made when a service first uses one for the account.
+ * ERR_CONFLICT when it was just made: the call runs again and finds it. */
+struct err *key_managed(struct call *c, struct str alias) MUST_CHECK;
 struct err *key_not_pending(const struct key *k) MUST_CHECK;
 struct err *key_save(struct call *c, const struct key *k) MUST_CHECK;
 struct skey key_row_key(struct str account, struct str region, struct str id);
@@ -42,6 +45,10 @@ struct err *target_new_key(struct call *c, struct target *out);
 struct err *target_alias(struct call *c, struct target *out);
 struct err *target_alias_key(struct call *c, struct target *out);   /* TargetKeyId */
 struct err *target_alias_old_key(struct call *c, struct target *out);
+
+/* alias.c */
+struct err *alias_write(struct call *c, struct str alias, const struct key *k, int64_t created_ms)
+    MUST_CHECK;
 
 /* material.c */
 enum { MATERIAL_SIZE = AES_KEY_SIZE };

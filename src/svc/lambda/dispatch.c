@@ -229,6 +229,18 @@ bool slot_idle(struct env_slot *s)
     return stays;
 }
 
+bool slot_leave(struct env_slot *s)
+{
+    pthread_mutex_lock(&D.lock);
+    bool leaves = s->given == NULL;
+    if (leaves) {
+        s->idle = false;
+        retire(s);
+    }
+    pthread_mutex_unlock(&D.lock);
+    return leaves;
+}
+
 void slot_gone(struct env_slot *s)
 {
     pthread_mutex_lock(&D.lock);

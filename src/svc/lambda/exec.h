@@ -163,6 +163,8 @@ void env_too_large(struct env *e);
 struct invocation *slot_take(struct env_slot *s, bool *out_retired);
 /* Idle again; false: it is retired and must end. */
 bool slot_idle(struct env_slot *s);
+/* Retired by its own wish (idle too long, dead); false: an invocation was given to it meanwhile. */
+bool slot_leave(struct env_slot *s);
 void slot_gone(struct env_slot *s); /* the last word of its thread; frees it */
 /* The unpacked code of a version, shared; released when the environment ends. */
 struct err *unpacked_get(struct ward *w, const struct function *f, struct txn *t,

@@ -1,0 +1,612 @@
+#include "expr.h"
+
+#include <arpa/inet.h>
+
+struct expr *expr_test(struct arena *a, const struct test *t)
+{
+    struct expr *e = ARENA_NEW(a, struct expr);
+    e->kind = EXPR_TEST;
+    e->test = ARENA_NEW(a, struct test);
+    *e->test = *t;
+    return e;
+}
+
+struct expr *expr_list(struct arena *a, enum expr_kind kind)
+{
+    struct expr *e = ARENA_NEW(a, struct expr);
+    e->kind = kind;
+    return e;
+}
+
+void expr_add(struct arena *a, struct expr *list, struct expr *kid)
+{
+    if ((list->n & (list->n - 1)) == 0) {
+        struct expr **v = ARENA_ARRAY(a, list->n == 0 ? 1 : list->n * 2, struct expr *);
+        if (list->n > 0)
+            memcpy(v, list->kids, list->n * sizeof *v);
+        list->kids = v;
+    }
+    list->kids[list->n++] = kid;
+}
+
+struct expr *expr_not(struct arena *a, struct expr *kid)
+{
+    struct expr *e = expr_list(a, EXPR_NOT);
+    expr_add(a, e, kid);
+    return e;
+}
+
+struct expr *expr_const(struct arena *a, bool value)
+{
+    struct test t = {.op = OP_CONST, .lo = value, .label = value ? "always" : "never"};
+    return expr_test(a, &t);
+}
+
+static inline char low(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
+struct str fold(struct arena *a, struct str s)
+{
+    char *p = arena_alloc_raw(a, s.n + 1);
+    for (size_t i = 0; i < s.n; i++)
+        p[i] = low(s.p[i]);
+    p[s.n] = '\0';
+    return str_of(p, s.n);
+}
+
+static int by_bytes(const void *x, const void *y)
+{
+    return str_cmp(*(const struct str *)x, *(const struct str *)y);
+}
+
+void test_texts(struct arena *a, struct test *t, const struct str *texts, size_t n)
+{
+    t->texts = ARENA_ARRAY(a, n, struct str);
+    for (size_t i = 0; i < n; i++)
+        t->texts[i] = t->icase ? fold(a, texts[i]) : arena_str(a, texts[i]);
+    t->n_texts = n;
+    if (t->op == OP_EQ)
+        qsort(t->texts, n, sizeof *t->texts, by_bytes);
+}
+
+void test_wild(struct arena *a, struct test *t, struct str pattern, bool single)
+{
+    t->op = OP_WILD;
+    t->wild.code = ARENA_ARRAY(a, pattern.n + 1, uint16_t);
+    size_t n = 0;
+    for (size_t i = 0; i < pattern.n; i++) {
+        char c = pattern.p[i];
+        char next = i + 1 < pattern.n ? pattern.p[i + 1] : '\0';
+        if (c == '\\' && (next == '*' || next == '\\' || (single && next == '?'))) {
+            t->wild.code[n++] = (unsigned char)next;
+            i++;
+        } else if (c == '*') {
+            if (n == 0 || t->wild.code[n - 1] != WILD_ANY)
+                t->wild.code[n++] = WILD_ANY;
+        } else if (c == '?' && single) {
+            t->wild.code[n++] = WILD_ONE;
+        } else {
+            t->wild.code[n++] = (unsigned char)(t->icase ? low(c) : c);
+        }
+    }
+    t->wild.n = n;
+}
+
+bool test_cidr(struct str text, struct cidr *out)
+{
+    char host[64];
+    ptrdiff_t slash = str_find_char(text, '/');
+    size_t n = slash < 0 ? text.n : (size_t)slash;
+    if (n == 0 || n >= sizeof host)
+        return false;
+    memcpy(host, text.p, n);
+    host[n] = '\0';
+    struct cidr c = {0};
+    if (inet_pton(AF_INET, host, c.addr) == 1)
+        c.bits = 32;
+    else if (inet_pton(AF_INET6, host, c.addr) == 1)
+        c.bits = 128, c.v6 = true;
+    else
+        return false;
+    int64_t bits = c.bits;
+    if (slash >= 0 && !str_to_i64(str_skip(text, n + 1), 0, c.bits, &bits))
+        return false;
+    c.bits = (int)bits;
+    *out = c;
+    return true;
+}
+
+static bool in_cidr(const struct cidr *net, struct str text)
+{
+    struct cidr a;
+    if (text.n > 45 || !test_cidr(text, &a) || a.v6 != net->v6)
+        return false;
+    int bytes = net->bits / 8, rest = net->bits % 8;
+    if (memcmp(a.addr, net->addr, (size_t)bytes) != 0)
+        return false;
+    return rest == 0 || (a.addr[bytes] >> (8 - rest)) == (net->addr[bytes] >> (8 - rest));
+}
+
+/* -- texts ---------------------------------------------------------------------------------- */
+static inline bool same(const char *p, const char *q, size_t n, bool icase)
+{
+    if (!icase)
+        return memcmp(p, q, n) == 0;
+    for (size_t i = 0; i < n; i++) {
+        if (low(p[i]) != q[i])
+            return false;
+    }
+    return true;
+}
+
+static bool contains(struct str s, struct str needle, bool icase)
+{
+    if (needle.n == 0)
+        return true;
+    if (needle.n > s.n)
+        return false;
+    if (!icase)
+        return memmem(s.p, s.n, needle.p, needle.n) != NULL;
+    for (size_t i = 0; i + needle.n <= s.n; i++) {
+        if (low(s.p[i]) == needle.p[0] && same(s.p + i, needle.p, needle.n, true))
+            return true;
+    }
+    return false;
+}
+
+static int cmp_folded(struct str s, struct str t, bool icase)
+{
+    if (!icase)
+        return str_cmp(s, t);
+    size_t n = s.n < t.n ? s.n : t.n;
+    for (size_t i = 0; i < n; i++) {
+        int d = (unsigned char)low(s.p[i]) - (unsigned char)t.p[i];
+        if (d != 0)
+            return d;
+    }
+    return s.n < t.n ? -1 : s.n > t.n;
+}
+
+static bool in_texts(const struct test *t, struct str s)
+{
+    if (t->n_texts == 1)
+        return t->texts[0].n == s.n && same(s.p, t->texts[0].p, s.n, t->icase);
+    size_t lo = 0, hi = t->n_texts;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        int d = cmp_folded(s, t->texts[mid], t->icase);
+        if (d == 0)
+            return true;
+        if (d < 0)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    return false;
+}
+
+/* One star at a time: going back only to the last one keeps it at n * m steps. '?' takes one
+ * character of UTF-8. */
+static bool wild_match(const struct test *t, struct str s)
+{
+    const uint16_t *w = t->wild.code;
+    size_t wn = t->wild.n, i = 0, j = 0, star = SIZE_MAX, mark = 0;
+    while (i < s.n) {
+        unsigned char c = (unsigned char)(t->icase ? low(s.p[i]) : s.p[i]);
+        if (j < wn && w[j] == WILD_ONE) {
+            size_t step = str_utf8_next(str_skip(s, i));
+            i += step == 0 ? 1 : step;
+            j++;
+        } else if (j < wn && w[j] == WILD_ANY) {
+            star = j++;
+            mark = i;
+        } else if (j < wn && w[j] == c) {
+            i++;
+            j++;
+        } else if (star != SIZE_MAX) {
+            j = star + 1;
+            i = ++mark;
+        } else {
+            return false;
+        }
+    }
+    while (j < wn && w[j] == WILD_ANY)
+        j++;
+    return j == wn;
+}
+
+static int hit(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void *x)
+{
+    (void)id, (void)from, (void)to, (void)flags;
+    *(bool *)x = true;
+    return 1;
+}
+
+static bool regex_match(const struct asker *k, const struct test *t, struct str s)
+{
+    bool found = false;
+    hs_scan(t->regex, s.n == 0 ? "" : s.p, (unsigned)s.n, 0, k->scratch, hit, &found);
+    return found;
+}
+
+static bool text_passes(const struct asker *k, const struct test *t, struct str s)
+{
+    switch (t->op) {
+    case OP_EQ: return in_texts(t, s);
+    case OP_PREFIX:
+    case OP_SUFFIX:
+    case OP_CONTAINS:
+        for (size_t i = 0; i < t->n_texts; i++) {
+            struct str x = t->texts[i];
+            if (t->op == OP_CONTAINS ? contains(s, x, t->icase)
+                : x.n <= s.n && same(t->op == OP_PREFIX ? s.p : s.p + s.n - x.n, x.p, x.n,
+                                     t->icase))
+                return true;
+        }
+        return false;
+    case OP_WILD: return wild_match(t, s);
+    case OP_REGEX: return regex_match(k, t, s);
+    case OP_CIDR: return in_cidr(&t->cidr, s);
+    default: return false;
+    }
+}
+
+static bool number_passes(const struct test *t, const struct val *v)
+{
+    double d;
+    if (v->kind != VAL_NUM && !(t->loose && v->kind == VAL_STR))
+        return false;
+    if (!str_to_double(v->s, &d))
+        return false;
+    return (t->lo_open ? d > t->lo : d >= t->lo) && (t->hi_open ? d < t->hi : d <= t->hi);
+}
+
+static bool field_passes(struct asker *k, const struct test *t, const struct val *v)
+{
+    const struct vals *o = record_get(k->r, t->other);
+    for (uint32_t i = 0; i < o->n; i++) {
+        const struct val *w = &o->v[i];
+        if (w->kind == VAL_OBJ || w->kind == VAL_ARR || v->kind == VAL_NULL || w->kind == VAL_NULL)
+            continue;
+        if (t->icase ? str_ieq(v->s, w->s) : str_eq(v->s, w->s))
+            return true;
+    }
+    return false;
+}
+
+static bool value_passes(struct asker *k, const struct test *t, const struct val *v)
+{
+    switch (t->op) {
+    case OP_NULL: return v->kind == VAL_NULL;
+    case OP_BOOL: return v->kind == (t->lo != 0 ? VAL_TRUE : VAL_FALSE);
+    case OP_NUMBER: return number_passes(t, v);
+    case OP_FIELD: return field_passes(k, t, v);
+    default: break;
+    }
+    if (v->kind == VAL_STR ||
+        (t->loose && (v->kind == VAL_NUM || v->kind == VAL_TRUE || v->kind == VAL_FALSE)))
+        return text_passes(k, t, v->s);
+    return false;
+}
+
+/* Sigma's keywords: any text of the record. Escaped texts are looked at as they decode. */
+static bool keyword_passes(struct asker *k, const struct test *t)
+{
+    struct str text = record_text(k->r);
+    if (text_passes(k, t, text) || t->op == OP_WILD)
+        return true;
+    for (size_t i = 0; i < t->n_texts; i++) {
+        if (contains(text, t->texts[i], t->icase))
+            return true;
+    }
+    return false;
+}
+
+static bool leaf(const struct val *v)
+{
+    return v->kind != VAL_OBJ && v->kind != VAL_ARR;
+}
+
+static enum verdict ask_slot(struct asker *k, const struct test *t, const struct path *p)
+{
+    struct str s;
+    if (p->kind == PATH_VIRTUAL)
+        s = record_virtual(k->r, (enum virtual_kind)p->index);
+    else
+        s = k->r->slot[p->slot];
+    if (t->op == OP_PRESENT || t->op == OP_LEAF)
+        return s.p != NULL ? YES : NO;
+    if (s.p == NULL || t->op == OP_FIELD)
+        return s.p == NULL ? NO : MAYBE;
+    struct val v = {.kind = VAL_STR, .s = s};
+    return value_passes(k, t, &v) != t->negate ? YES : NO;
+}
+
+enum verdict test_ask(struct asker *k, const struct test *t)
+{
+    if (t->op == OP_CONST)
+        return t->lo != 0 ? YES : NO;
+    const struct path *p = &k->r->paths->v[t->path];
+    if (!k->r->odd && p->slot >= 0 && p->slot < SLOT_TUPLE && t->op != OP_KEYWORD) {
+        enum verdict v = ask_slot(k, t, p);
+        if (v != MAYBE || k->tuple_only)
+            return v;
+    }
+    if (k->tuple_only)
+        return p->kind == PATH_VIRTUAL ? ask_slot(k, t, p) : MAYBE;
+    if (t->op == OP_KEYWORD)
+        return keyword_passes(k, t) ? YES : NO;
+    const struct vals *vs = record_get(k->r, t->path);
+    if (t->op == OP_PRESENT)
+        return vs->present ? YES : NO;
+    for (uint32_t i = 0; i < vs->n; i++) {
+        const struct val *v = &vs->v[i];
+        if (!leaf(v))
+            continue;
+        if (t->op == OP_LEAF || value_passes(k, t, v) != t->negate)
+            return YES;
+    }
+    return NO;
+}
+
+enum verdict expr_ask(struct asker *k, const struct expr *e)
+{
+    bool maybe = false;
+    switch (e->kind) {
+    case EXPR_TEST: return test_ask(k, e->test);
+    case EXPR_NOT: {
+        enum verdict v = expr_ask(k, e->kids[0]);
+        return v == YES ? NO : v == NO ? YES : MAYBE;
+    }
+    case EXPR_AND:
+        for (size_t i = 0; i < e->n; i++) {
+            enum verdict v = expr_ask(k, e->kids[i]);
+            if (v == NO)
+                return NO;
+            maybe |= v == MAYBE;
+        }
+        return maybe ? MAYBE : YES;
+    case EXPR_OR:
+        for (size_t i = 0; i < e->n; i++) {
+            enum verdict v = expr_ask(k, e->kids[i]);
+            if (v == YES)
+                return YES;
+            maybe |= v == MAYBE;
+        }
+        return maybe ? MAYBE : NO;
+    }
+    return NO;
+}
+
+/* -- regular expressions -------------------------------------------------------------------- */
+static bool plain_char(char c)
+{
+    return (unsigned char)c >= 0x80 || strchr("\\^$.|?*+()[]{}", c) == NULL;
+}
+
+/* ^?( alternatives of plain text )$? as texts; false: it needs an automaton. */
+static bool plain_regex(struct arena *a, struct str re, struct test *t)
+{
+    bool head = str_starts_c(re, "^"), tail = re.n > (size_t)head && str_ends_c(re, "$");
+    struct str body = str_take(str_skip(re, head), re.n - (size_t)head - (size_t)tail);
+    bool group = body.n >= 2 && body.p[0] == '(' && body.p[body.n - 1] == ')';
+    bool bars = str_find_char(body, '|') >= 0;
+    if (bars && !group && (head || tail))
+        return false; /* ^a|b$ binds tighter than it looks */
+    if (group)
+        body = str_take(str_skip(body, 1), body.n - 2);
+    VEC(struct str) texts = {0};
+    struct str rest = body;
+    while (rest.p != NULL) {
+        struct str piece = str_cut(&rest, '|');
+        struct buf b = BUF_INIT(REGEX_MAX);
+        bool ok = true;
+        for (size_t i = 0; i < piece.n && ok; i++) {
+            if (piece.p[i] == '\\' && i + 1 < piece.n && strchr(".-_/:*+?$^", piece.p[i + 1])) {
+                buf_char(&b, piece.p[++i]);
+                continue;
+            }
+            ok = plain_char(piece.p[i]);
+            buf_char(&b, piece.p[i]);
+        }
+        VEC_PUSH(a, &texts, arena_str(a, buf_view(&b)));
+        buf_clear(&b);
+        if (!ok || (piece.n == 0 && body.n > 0))
+            return false;
+    }
+    for (size_t i = 0; i < texts.n; i++) {
+        if (texts.v[i].p == NULL)
+            texts.v[i] = STR("");
+    }
+    t->op = head && tail ? OP_EQ : head ? OP_PREFIX : tail ? OP_SUFFIX : OP_CONTAINS;
+    if (tail && !head && texts.n > 0 && texts.v[0].n == 0)
+        return false;
+    test_texts(a, t, texts.v, texts.n);
+    return true;
+}
+
+static void regex_free(void *db)
+{
+    hs_free_database(db);
+}
+
+struct err *test_regex(struct arena *a, struct test *t, struct str regex, bool dot_all)
+{
+    if (regex.n > REGEX_MAX)
+        return err_new(ERR_LIMIT, "a regular expression is longer than %d bytes", REGEX_MAX);
+    if (memchr(regex.p, '\0', regex.n) != NULL)
+        return err_new(ERR_INVALID, "a regular expression holds a NUL byte");
+    if (str_is(regex, ".*") || regex.n == 0) {
+        t->op = OP_LEAF;
+        return NULL;
+    }
+    if (plain_regex(a, regex, t))
+        return NULL;
+    char *text = arena_cstr(a, regex);
+    hs_database_t *db = NULL;
+    hs_compile_error_t *fault = NULL;
+    unsigned flags = HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY | (t->icase ? HS_FLAG_CASELESS : 0) |
+                     (dot_all ? HS_FLAG_DOTALL : 0);
+    if (hs_compile(text, flags, HS_MODE_BLOCK, NULL, &db, &fault) != HS_SUCCESS) {
+        struct err *e =
+            err_new(ERR_INVALID, "the regular expression \"%.200s\" is not taken: %.200s", text,
+                    fault != NULL ? fault->message : "out of memory");
+        hs_free_compile_error(fault);
+        return e;
+    }
+    arena_on_free(a, regex_free, db);
+    t->op = OP_REGEX;
+    t->regex = db;
+    return NULL;
+}
+
+/* -- what must be there ------------------------------------------------------------------------ */
+static bool asks_slot(const struct test *t, const struct paths *ps, enum slot slot)
+{
+    const struct path *p = &ps->v[t->path];
+    if (p->kind == PATH_VIRTUAL)
+        return p->index == VIRT_SOURCE && slot == SLOT_SOURCE;
+    return p->slot == (int)slot;
+}
+
+static struct needed of_slot(struct arena *a, const struct test *t, const struct paths *ps,
+                             enum slot slot)
+{
+    struct needed out = {0};
+    if (t->op != OP_EQ || t->negate || !asks_slot(t, ps, slot) || t->n_texts > NEEDED_MAX)
+        return out;
+    bool virt = ps->v[t->path].kind == PATH_VIRTUAL;
+    out.v = ARENA_ARRAY(a, t->n_texts, struct str);
+    for (size_t i = 0; i < t->n_texts; i++) {
+        struct str s = fold(a, t->texts[i]);
+        if (virt) {
+            if (!str_starts_c(s, "aws."))
+                return (struct needed){0};
+            s = arena_concat(a, str_skip(s, 4), STR(".amazonaws.com"));
+        }
+        out.v[i] = s;
+    }
+    out.n = t->n_texts;
+    return out;
+}
+
+static struct str longest_piece(struct arena *a, const struct test *t)
+{
+    size_t best = 0, best_n = 0, from = 0;
+    for (size_t i = 0; i <= t->wild.n; i++) {
+        if (i < t->wild.n && t->wild.code[i] < 256)
+            continue;
+        if (i - from > best_n)
+            best = from, best_n = i - from;
+        from = i + 1;
+    }
+    char *p = arena_alloc(a, best_n + 1);
+    for (size_t i = 0; i < best_n; i++)
+        p[i] = (char)t->wild.code[best + i];
+    return str_of(p, best_n);
+}
+
+/* The longest run that JSON writes as it stands. */
+static struct str safe_run(struct str s)
+{
+    size_t best = 0, best_n = 0, from = 0;
+    for (size_t i = 0; i <= s.n; i++) {
+        if (i < s.n && s.p[i] >= 0x20 && s.p[i] < 0x7f && strchr("\"\\/<>&'", s.p[i]) == NULL)
+            continue;
+        if (i - from > best_n)
+            best = from, best_n = i - from;
+        from = i + 1;
+    }
+    return str_take(str_skip(s, best), best_n);
+}
+
+enum { LITERAL_MIN = 4, LITERAL_MAX = 64 };
+
+static struct needed of_text(struct arena *a, const struct test *t)
+{
+    struct needed out = {0};
+    if (t->negate)
+        return out;
+    if (t->op == OP_WILD) {
+        struct str s = str_take(safe_run(longest_piece(a, t)), LITERAL_MAX);
+        if (s.n < LITERAL_MIN)
+            return out;
+        out.v = ARENA_NEW(a, struct str);
+        out.v[0] = s;
+        out.n = 1;
+        return out;
+    }
+    if ((t->op != OP_EQ && t->op != OP_PREFIX && t->op != OP_SUFFIX && t->op != OP_CONTAINS) ||
+        t->n_texts == 0 || t->n_texts > NEEDED_MAX)
+        return out;
+    out.v = ARENA_ARRAY(a, t->n_texts, struct str);
+    for (size_t i = 0; i < t->n_texts; i++) {
+        out.v[i] = str_take(safe_run(t->texts[i]), LITERAL_MAX);
+        if (out.v[i].n < LITERAL_MIN)
+            return (struct needed){0};
+    }
+    out.n = t->n_texts;
+    return out;
+}
+
+static struct needed of_test(struct arena *a, const struct test *t, const struct paths *ps, int slot)
+{
+    return slot < 0 ? of_text(a, t) : of_slot(a, t, ps, (enum slot)slot);
+}
+
+static size_t shortest(const struct needed *n)
+{
+    size_t best = SIZE_MAX;
+    for (size_t i = 0; i < n->n; i++)
+        best = n->v[i].n < best ? n->v[i].n : best;
+    return best;
+}
+
+/* Which is the better filter: for slots the fewer texts, for literals the longer ones. */
+static bool better(const struct needed *x, const struct needed *y, int slot)
+{
+    if (y->n == 0)
+        return true;
+    if (slot >= 0)
+        return x->n < y->n;
+    return shortest(x) > shortest(y);
+}
+
+static struct needed needs(struct arena *a, const struct expr *e, const struct paths *ps, int slot)
+{
+    struct needed out = {0};
+    if (e->kind == EXPR_TEST)
+        return of_test(a, e->test, ps, slot);
+    if (e->kind == EXPR_AND) {
+        for (size_t i = 0; i < e->n; i++) {
+            struct needed n = needs(a, e->kids[i], ps, slot);
+            if (n.n > 0 && better(&n, &out, slot))
+                out = n;
+        }
+    } else if (e->kind == EXPR_OR) {
+        VEC(struct str) all = {0};
+        for (size_t i = 0; i < e->n; i++) {
+            struct needed n = needs(a, e->kids[i], ps, slot);
+            if (n.n == 0 || all.n + n.n > NEEDED_MAX)
+                return (struct needed){0};
+            for (size_t j = 0; j < n.n; j++)
+                VEC_PUSH(a, &all, n.v[j]);
+        }
+        out.v = all.v;
+        out.n = all.n;
+    }
+    return out;
+}
+
+struct needed expr_needs_slot(struct arena *a, const struct expr *e, const struct paths *ps,
+                              enum slot slot)
+{
+    return needs(a, e, ps, (int)slot);
+}
+
+struct needed expr_needs_literal(struct arena *a, const struct expr *e, const struct paths *ps)
+{
+    return needs(a, e, ps, -1);
+}

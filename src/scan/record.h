@@ -1,0 +1,108 @@
+/* record.h: one CloudTrail record as it stands in the text, read as little as possible.
+ *
+ * record_walk() finds where a record ends and, on the way, its top members and the few values that
+ * rules are indexed by. record_get() reads any other path when a rule asks, once for each record.
+ * A name that stands twice in an object has all its values, so that a second eventName can hide
+ * nothing. Thread rule: one thread at a time for each struct record. */
+#ifndef WARD_SCAN_RECORD_H
+#define WARD_SCAN_RECORD_H
+
+#include "../core/arena.h"
+#include "split.h"
+
+enum { RECORD_DEPTH_MAX = 128, RECORD_TOP_MAX = 96, PATH_MAX_COUNT = 8192, VALUES_MAX = 4096 };
+
+/* The values that records are told apart by first. The order is that of the tuple cache. */
+enum slot { SLOT_SOURCE, SLOT_NAME, SLOT_ERROR, SLOT_TYPE, SLOT_IDENTITY, SLOT_TUPLE,
+            SLOT_TIME = SLOT_TUPLE, SLOT_ID, SLOT_REGION, SLOT_ACCOUNT, SLOT_ADDRESS, SLOT_AGENT,
+            SLOT_COUNT };
+
+struct field {
+    uint32_t key, key_n;
+    uint32_t val, val_n;
+    uint32_t at; /* of a container: its index in split.at */
+};
+
+enum val_kind { VAL_NONE, VAL_STR, VAL_NUM, VAL_TRUE, VAL_FALSE, VAL_NULL, VAL_OBJ, VAL_ARR };
+
+struct val {
+    enum val_kind kind;
+    struct str s; /* VAL_STR: decoded; else the raw text */
+    uint32_t at;
+};
+
+struct vals {
+    uint32_t gen;
+    uint32_t n;
+    struct val *v;
+    bool present; /* something stood there, if only an empty list */
+    bool spread;  /* a list of objects was walked through */
+};
+
+/* -- paths ---------------------------------------------------------------------------------- */
+enum path_kind { PATH_ROOT, PATH_KEY, PATH_INDEX, PATH_VIRTUAL };
+enum virtual_kind { VIRT_SOURCE, VIRT_DETAIL_TYPE, VIRT_VERSION, VIRT_COUNT };
+
+struct path {
+    enum path_kind kind;
+    uint32_t parent;
+    struct str key;
+    uint32_t index;
+    bool spread; /* lists are looked through: any of the elements */
+    int slot;    /* of a SLOT_ value, or -1 */
+    struct str text;
+};
+
+struct paths {
+    struct arena *a;
+    struct path *v;
+    uint32_t n, cap;
+};
+
+void paths_init(struct paths *ps, struct arena *a);
+/* Interned: the same path has one number. UINT32_MAX when there are PATH_MAX_COUNT. */
+uint32_t path_key(struct paths *ps, uint32_t parent, struct str key, bool spread);
+uint32_t path_index(struct paths *ps, uint32_t parent, uint32_t index);
+uint32_t path_virtual(struct paths *ps, enum virtual_kind kind);
+uint32_t path_dotted(struct paths *ps, struct str dotted, bool spread);
+
+/* -- records -------------------------------------------------------------------------------- */
+struct record {
+    const char *p; /* the text that was split */
+    const struct split *sp;
+    size_t first, last; /* its braces, in split.at */
+    struct field top[RECORD_TOP_MAX];
+    uint32_t n_top;
+    struct str slot[SLOT_COUNT]; /* raw strings; STR_NONE: not there */
+    bool odd;       /* escapes, doubles or other types among the slots: no short cuts */
+    bool duplicate; /* a slot's name stands twice */
+    const struct paths *paths;
+    struct vals *memo; /* one for each path */
+    uint32_t memo_n, gen;
+    struct arena *a; /* for decoded text; reset with each record that needs it */
+};
+
+enum walk { WALK_OK, WALK_MORE, WALK_BAD, WALK_RECORDS };
+
+/* From the brace at split.at[i]. At WALK_OK r->last is the index of its end. With `top`, a member
+ * "Records" that is a list ends the walk: *out_i is the list's index. WALK_BAD: *out_why says why,
+ * *out_at where. */
+enum walk record_walk(struct record *r, const char *p, const struct split *sp, size_t i, bool top,
+                      size_t *out_i, const char **out_why, size_t *out_at);
+
+struct str record_text(const struct record *r);
+void record_init(struct record *r, const struct paths *paths);
+void record_clear(struct record *r);
+/* Forgets what was read of the record before. */
+void record_next(struct record *r);
+const struct vals *record_get(struct record *r, uint32_t path);
+/* The first value of a path as text, STR_NONE if it is not there or a container. */
+struct str record_str(struct record *r, uint32_t path);
+
+/* A slot's text with its escapes decoded. */
+struct str record_slot(struct record *r, enum slot slot);
+
+/* "aws.iam" of iam.amazonaws.com; and EventBridge's detail-type. In r->a. */
+struct str record_virtual(struct record *r, enum virtual_kind kind);
+
+#endif

@@ -1,0 +1,96 @@
+/* rules.h: rules of four languages, read from files, as one set.
+ *
+ * Every language becomes a struct expr over the paths of one set. Faults of a file are collected
+ * with line and column, and the other rules of the set stand. Memory is the set's arena.
+ * Thread rule: one thread builds; a finished set is read by all. */
+#ifndef WARD_SCAN_RULES_H
+#define WARD_SCAN_RULES_H
+
+#include "../core/json.h"
+#include "expr.h"
+
+enum severity { SEV_INFO, SEV_LOW, SEV_MEDIUM, SEV_HIGH, SEV_CRITICAL, SEV_COUNT };
+extern const char *const severity_names[SEV_COUNT];
+bool severity_parse(struct str s, enum severity *out);
+
+enum correlation_kind { CORR_NONE, CORR_EVENT_COUNT, CORR_VALUE_COUNT, CORR_TEMPORAL,
+                        CORR_TEMPORAL_ORDERED };
+
+struct correlation {
+    enum correlation_kind kind;
+    struct str *names; /* as written; resolved to `rules` by rules_finish() */
+    uint32_t *rules;
+    size_t n_rules;
+    uint32_t *group;    /* paths */
+    size_t n_group;
+    /* aliases: group path g of member rule m is alias[m * n_group + g] when it is not 0 */
+    uint32_t *alias;
+    uint32_t field;     /* value_count: the path counted */
+    int64_t span_ms;
+    int64_t least, most; /* the count must be within */
+};
+
+struct rule {
+    struct str id, title, reason, reference, language, file;
+    enum severity severity;
+    size_t line;
+    bool hidden; /* only a part of correlations: no findings of its own */
+    struct expr *expr; /* NULL: a correlation */
+    struct correlation *corr;
+    /* Paths whose values are kept with a match, for correlations over it. */
+    uint32_t *keep;
+    size_t n_keep;
+};
+
+struct rule_fault {
+    struct str file, text;
+    size_t line, column;
+};
+
+struct rules {
+    struct arena *a;
+    struct paths paths;
+    VEC(struct rule) rules;
+    VEC(struct rule_fault) faults;
+    VEC(struct str) skipped; /* rules of other products, said so */
+};
+
+enum { RULES_MAX = 100000, RULE_FILE_BYTES_MAX = 64 * 1024 * 1024, RULE_DEPTH_MAX = 32,
+       RULES_ARENA_BYTES = 1 << 30 };
+
+struct rules *rules_new(void);
+void rules_free(struct rules *rs);
+
+/* A file, or every *.json, *.yml, *.yaml, *.filter below a folder. Faults go to rs->faults. */
+void rules_load(struct rules *rs, const char *path);
+void rules_load_text(struct rules *rs, struct str file, struct str text);
+void rules_load_builtin(struct rules *rs);
+
+/* Joins correlations with the rules they name, and looks for cycles and double ids. Once. */
+void rules_finish(struct rules *rs);
+
+/* -- for the languages ------------------------------------------------------------------------ */
+struct rule_source {
+    struct rules *rs;
+    struct str file, text; /* the whole file */
+    size_t base_line;      /* of this document within the file */
+    const char *near;      /* what the fault is about: looked for in the text */
+    struct str near_text;
+};
+void rules_fault(struct rule_source *src, struct str near, const char *fmt, ...) PRINTF_LIKE(3, 4);
+struct rule *rules_add(struct rule_source *src, struct str id);
+struct str rules_stem(struct arena *a, struct str file);
+
+/* An EventBridge pattern over the record itself, or over the envelope if it has one of its names
+ * (source, detail, detail-type). NULL: faults were added. */
+struct expr *pattern_compile(struct rule_source *src, const struct jv *pattern);
+/* { $.a = "b" } */
+struct expr *filter_compile(struct rule_source *src, struct str text);
+/* One Sigma document: a rule or a correlation. */
+void sigma_load(struct rule_source *src, const struct jv *doc);
+bool sigma_looks_like(const struct jv *doc);
+/* {"source": "re", "regexp": "re"} */
+void keyword_load(struct rule_source *src, const struct jv *doc, size_t index);
+struct expr *keyword_compile(struct rule_source *src, struct str source, struct str name);
+
+#endif
