@@ -6,7 +6,8 @@
 #include <poll.h>
 #include <unistd.h>
 
-enum { TEMPLATE_MAX = 1024 * 1024, CODE_MAX = 50 * 1024 * 1024, POLL_MS = 200,
+enum { TEMPLATE_MAX = 1024 * 1024, CODE_MAX = 50 * 1024 * 1024, CONFIG_MAX = 1024 * 1024,
+       POLL_MS = 200,
        DEPLOY_TIMEOUT_MS = 300000 };
 
 #define CFN_VERSION "2010-05-15"
@@ -92,6 +93,68 @@ static struct err *make_stack(struct client *c, struct wire_param *p, size_t n, 
     return wait_stack(c, name);
 }
 
+/* An output of the stack; STR_NONE: it has none of that name. */
+static struct err *stack_output(struct client *c, struct str name, const char *key,
+                                struct str *out)
+{
+    struct wire_param p = {STR("StackName"), name, true};
+    int status;
+    struct str body;
+    struct xml *x;
+    TRY(stack_call(c, "DescribeStacks", &p, 1, &status, &body));
+    if (status != 200)
+        return refused(c, "DescribeStacks", status, body);
+    TRY(xml_parse(c->arena, body, &x));
+    const struct xml *stack =
+        xml_child(xml_child(xml_child(x, "DescribeStacksResult"), "Stacks"), "member");
+    const struct xml *o = xml_child(xml_child(stack, "Outputs"), "member");
+    for (*out = STR_NONE; o != NULL; o = xml_next(o))
+        if (str_is(xml_text(xml_child(o, "OutputKey")), key))
+            *out = xml_text(xml_child(o, "OutputValue"));
+    return NULL;
+}
+
+/* "${Name}" in the text becomes the value. */
+static struct str substitute(struct arena *a, struct str text, const char *name, struct str value)
+{
+    struct buf b CLEANUP(buf_clear) = BUF_INIT(CONFIG_MAX);
+    struct str mark = arena_fmt(a, "${%s}", name);
+    for (ptrdiff_t at; (at = str_find(text, mark)) >= 0; text = str_skip(text, (size_t)at + mark.n)) {
+        buf_str(&b, str_take(text, (size_t)at));
+        buf_str(&b, value);
+    }
+    buf_str(&b, text);
+    return arena_str(a, buf_view(&b));
+}
+
+/* A keyword configuration to begin with, unless the bucket has one: CloudFormation has no type for
+ * an object, so this is the one step that a template cannot do. */
+static struct err *put_config(struct client *c, const char *blueprint, struct str stack)
+{
+    struct str bucket, topic, text, body;
+    const char *path;
+    int status;
+    struct err *none = share_path(
+        c->arena, arena_fmt(c->arena, "blueprints/%s/filter_config.json", blueprint).p, &path);
+    if (none != NULL) { /* a blueprint without one */
+        err_free(none);
+        return NULL;
+    }
+    TRY(stack_output(c, stack, "ConfigBucketName", &bucket));
+    TRY(stack_output(c, stack, "AlertTopicArn", &topic));
+    if (bucket.p == NULL || topic.p == NULL)
+        return NULL;
+    struct str at = arena_fmt(c->arena, "/%.*s/filter_config.json", STR_ARG(bucket));
+    TRY(client_s3(c, "HEAD", at, STR(""), &status, &body));
+    if (status == 200)
+        return NULL;
+    TRY(file_read(c->arena, path, CONFIG_MAX, &text));
+    text = substitute(c->arena, text, "AlertTopicArn", topic);
+    text = substitute(c->arena, text, "AWS::Region", c->region);
+    TRY(client_s3(c, "PUT", at, text, &status, &body));
+    return status == 200 ? NULL : refused(c, "The keyword configuration", status, body);
+}
+
 static struct str stack_name(struct arena *a, const char *name_or_file)
 {
     struct str s = str_c(name_or_file);
@@ -130,6 +193,8 @@ struct err *blueprint_deploy(struct client *c, const char *name_or_file, struct 
     }
     log_info("deploying the stack %.*s", STR_ARG(name));
     TRY(make_stack(c, p, n, name));
+    if (built_in)
+        TRY(put_config(c, name_or_file, name));
     log_info("the stack %.*s is deployed", STR_ARG(name));
     return NULL;
 }

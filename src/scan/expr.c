@@ -291,12 +291,10 @@ static bool value_passes(struct asker *k, const struct test *t, const struct val
     return false;
 }
 
-/* Sigma's keywords: any text of the record. Escaped texts are looked at as they decode. */
+/* Sigma's keywords: any text of the record, as the record writes it. */
 static bool keyword_passes(struct asker *k, const struct test *t)
 {
     struct str text = record_text(k->r);
-    if (text_passes(k, t, text) || t->op == OP_WILD)
-        return true;
     for (size_t i = 0; i < t->n_texts; i++) {
         if (contains(text, t->texts[i], t->icase))
             return true;

@@ -24,8 +24,8 @@ struct blobs {
 /* What every frame of a blob is bound to. */
 struct binding {
     struct secret *key;
-    size_t context_n;
-    char aad[BLOB_CONTEXT_MAX + 9]; /* context, frame number, last mark */
+    size_t n; /* of context and id */
+    char aad[BLOB_CONTEXT_MAX + BLOB_ID_SIZE + 9]; /* context, id, frame number, last mark */
 };
 
 struct blob_writer {
@@ -119,28 +119,37 @@ static struct err *sync_folder_at(int dir_fd, const char *name)
 
 /* -- frames -------------------------------------------------------------------------------------- */
 
-static struct err *bind_to(struct binding *b, const unsigned char *key, struct str context)
+static struct err *bind_to(struct binding *b, const unsigned char *key, struct str context,
+                           const struct blob_id *id)
 {
     if (context.n > BLOB_CONTEXT_MAX)
         return err_new(ERR_LIMIT, "A name in the request is too long to be stored.");
     if (context.n > 0)
         memcpy(b->aad, context.p, context.n);
-    b->context_n = context.n;
-    return secret_new(str_of(key, AES_KEY_SIZE), &b->key);
+    memcpy(b->aad + context.n, id->hex, BLOB_ID_SIZE);
+    b->n = context.n + BLOB_ID_SIZE;
+    struct secret *given = NULL;
+    TRY(secret_new(str_of(key, AES_KEY_SIZE), &given));
+    unsigned char own[AES_KEY_SIZE];
+    hkdf_sha256(given, str_of(id->hex, BLOB_ID_SIZE), STR("ward blob"), own, sizeof own);
+    secret_free(given);
+    struct err *e = secret_new(str_of(own, sizeof own), &b->key);
+    secret_wipe(own, sizeof own);
+    return e;
 }
 
 /* The associated data of one frame, and its nonce. */
 static struct str frame_aad(struct binding *b, uint64_t frame, bool last,
                             unsigned char nonce[GCM_NONCE_SIZE])
 {
-    char *p = b->aad + b->context_n;
+    char *p = b->aad + b->n;
     memset(nonce, 0, GCM_NONCE_SIZE);
     for (int i = 0; i < 8; i++) {
         p[i] = (char)(frame >> (56 - 8 * i));
         nonce[GCM_NONCE_SIZE - 8 + i] = (unsigned char)p[i];
     }
     p[8] = last;
-    return str_of(b->aad, b->context_n + 9);
+    return str_of(b->aad, b->n + 9);
 }
 
 static struct err *check_room(int dir_fd)
@@ -162,6 +171,25 @@ static void free_writer(struct blob_writer *w)
     free(w);
 }
 
+/* A new file under an id that no blob has. */
+static struct err *create_file(struct blob_writer *w)
+{
+    for (int i = 0; i < NAME_TRIES; i++) {
+        char from[NAME_SIZE], to[NAME_SIZE];
+        new_id(&w->id);
+        temporary_name(&w->id, from);
+        final_name(&w->id, to);
+        if (faccessat(w->blobs->dir_fd, to, F_OK, 0) == 0)
+            continue;
+        w->fd = openat(w->blobs->dir_fd, from, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (w->fd >= 0)
+            return NULL;
+        if (errno != EEXIST)
+            break;
+    }
+    return err_errno(errno, "create blob");
+}
+
 struct err *blob_begin(struct blobs *b, const unsigned char key[32], struct str context,
                        struct blob_writer **out)
 {
@@ -170,17 +198,14 @@ struct err *blob_begin(struct blobs *b, const unsigned char key[32], struct str 
     CHECK(w != NULL);
     w->blobs = b;
     w->fd = -1;
-    struct err *e = bind_to(&w->binding, key, context);
-    for (int i = 0; e == NULL && w->fd < 0; i++) {
-        char name[NAME_SIZE];
-        new_id(&w->id);
-        temporary_name(&w->id, name);
-        w->fd = openat(b->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        if (w->fd < 0 && (errno != EEXIST || i == NAME_TRIES))
-            e = err_errno(errno, "create blob");
-    }
+    struct err *e = create_file(w);
     if (e != NULL) {
         free_writer(w);
+        return e;
+    }
+    e = bind_to(&w->binding, key, context, &w->id);
+    if (e != NULL) {
+        blob_abandon(w);
         return e;
     }
     *out = w;
@@ -220,32 +245,23 @@ struct err *blob_write(struct blob_writer *w, struct str data)
     return NULL;
 }
 
-/* To its place, under another id if that is taken. */
+/* To its place; never onto another blob. */
 static struct err *move_in(struct blob_writer *w)
 {
     int dir_fd = w->blobs->dir_fd;
-    char from[NAME_SIZE], to[NAME_SIZE];
+    char from[NAME_SIZE], to[NAME_SIZE], folder[3] = {w->id.hex[0], w->id.hex[1], '\0'};
     temporary_name(&w->id, from);
-    struct blob_id id = w->id;
-    for (int i = 0;; i++) {
-        final_name(&id, to);
-        char folder[3] = {id.hex[0], id.hex[1], '\0'};
-        if (mkdirat(dir_fd, folder, 0700) == 0)
-            TRY(sync_folder_at(dir_fd, "."));
-        else if (errno != EEXIST)
-            return err_errno(errno, "mkdir");
-        int rc = renameat2(dir_fd, from, dir_fd, to, RENAME_NOREPLACE);
-        if (rc != 0 && errno == EINVAL) /* a file system without it: ids are random enough */
-            rc = renameat(dir_fd, from, dir_fd, to);
-        if (rc == 0) {
-            TRY(sync_folder_at(dir_fd, folder));
-            w->id = id;
-            return NULL;
-        }
-        if (errno != EEXIST || i == NAME_TRIES)
-            return err_errno(errno, "rename blob");
-        new_id(&id);
-    }
+    final_name(&w->id, to);
+    if (mkdirat(dir_fd, folder, 0700) == 0)
+        TRY(sync_folder_at(dir_fd, "."));
+    else if (errno != EEXIST)
+        return err_errno(errno, "mkdir");
+    int rc = renameat2(dir_fd, from, dir_fd, to, RENAME_NOREPLACE);
+    if (rc != 0 && errno == EINVAL) /* a file system without it: ids are random enough */
+        rc = renameat(dir_fd, from, dir_fd, to);
+    if (rc != 0)
+        return err_errno(errno, "rename blob");
+    return sync_folder_at(dir_fd, folder);
 }
 
 struct err *blob_finish(struct blob_writer *w, struct blob_id *out_id, uint64_t *out_size)
@@ -320,9 +336,9 @@ struct err *blob_open(struct blobs *b, const struct blob_id *id, const unsigned 
     r->size = size;
     r->frames = frames_of(size);
     r->held = UINT64_MAX;
-    struct err *e = bind_to(&r->binding, key, context);
+    struct err *e = open_file(r, b, id);
     if (e == NULL)
-        e = open_file(r, b, id);
+        e = bind_to(&r->binding, key, context, id);
     if (e != NULL) {
         blob_reader_free(r);
         return e;

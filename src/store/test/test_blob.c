@@ -203,10 +203,11 @@ static void test_bindings(void **state)
     OK(blob_open(r->blobs, &id, key, STR("bucket/kez"), 5, &reader));
     assert_kind(blob_read(reader, 0, back, 5, &n), ERR_CORRUPT);
     blob_reader_free(reader);
-    char mine[160], hers[160]; /* another blob of the same key and context: the frames fit */
+    char mine[160], hers[160]; /* another blob of the same key, context and size */
     path_of(r, id, mine);
     path_of(r, second, hers);
     assert_int_equal(rename(hers, mine), 0);
+    assert_damaged(r, id, 5);
     struct blob_id nobody = {"00000000000000000000000000000000"};
     struct blob_id bad = {"../../../../../../etc/passwd/xxx"};
     assert_kind(open_blob(r, nobody, 5, &reader), ERR_NOT_FOUND);

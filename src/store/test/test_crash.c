@@ -573,6 +573,7 @@ static int child_meets_full_disk(const char *dir)
         OK(e->ops->scrub(e, STR("t"), STR("u")));
     }
     e->ops->close(e);
+    secret_free(key);
     return 0;
 }
 
@@ -596,6 +597,8 @@ static int child_keeps_reserve(const char *dir)
     put(&f, "t", "k", "w");
     assert_str(get(&f, "t", "k"), "w");
     close_store(&f);
+    secret_free(f.root);
+    arena_free(f.arena);
     return 0;
 }
 

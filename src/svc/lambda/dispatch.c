@@ -136,7 +136,8 @@ static struct env_slot *slot_new(struct ward *w, const struct function *f, struc
                            .name = arena_str(a, f->name), .arn = arena_str(a, f->arn),
                            .id = arena_str(a, f->id), .code_id = f->code_id,
                            .modified_ms = f->modified_ms, .memory_mb = f->memory_mb,
-                           .given = v, .wake = fd, .arena = a, .ward = w};
+                           .given = v, .busy = true, .wake = fd, .arena = a,
+                           .ward = w};
     return s;
 }
 
@@ -181,18 +182,20 @@ static struct err *give(struct invocation *v, const struct function *f)
     for (struct env_slot *s = D.slots; s != NULL; s = s->next) {
         if (!str_eq(s->arn, f->arn))
             continue;
-        if (!s->idle)
-            busy++;
-        else if (!same_version(s, f))
-            retire(s);
-        else if (!s->retired)
+        busy += s->busy;
+        if (!s->idle || s->retired)
+            continue;
+        if (same_version(s, f))
             ready = s;
+        else
+            retire(s);
     }
     if (f->reserved >= 0 && busy >= f->reserved)
         return throttled("the function's reserved concurrency is used up");
     if (ready == NULL)
         return start_new(v, f);
     ready->idle = false;
+    ready->busy = true;
     ready->given = v;
     wake(ready);
     return NULL;
@@ -209,12 +212,12 @@ struct err *dispatch(struct invocation *v, const struct function *f)
     return e;
 }
 
-struct invocation *slot_take(struct env_slot *s, bool *out_retired)
+struct invocation *slot_take(struct env_slot *s, enum slot_wish *out_wish)
 {
     pthread_mutex_lock(&D.lock);
     struct invocation *v = s->given;
     s->given = NULL;
-    *out_retired = s->retired;
+    *out_wish = D.stopping ? SLOT_STOP : s->retired ? SLOT_RETIRE : SLOT_STAY;
     pthread_mutex_unlock(&D.lock);
     return v;
 }
@@ -224,6 +227,7 @@ bool slot_idle(struct env_slot *s)
     pthread_mutex_lock(&D.lock);
     bool stays = !s->retired;
     s->idle = stays;
+    s->busy = false;
     s->idle_since_ms = clock_mono_ms();
     pthread_mutex_unlock(&D.lock);
     return stays;
@@ -234,7 +238,7 @@ bool slot_leave(struct env_slot *s)
     pthread_mutex_lock(&D.lock);
     bool leaves = s->given == NULL;
     if (leaves) {
-        s->idle = false;
+        s->idle = s->busy = false;
         retire(s);
     }
     pthread_mutex_unlock(&D.lock);

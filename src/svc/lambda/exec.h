@@ -146,7 +146,7 @@ struct env_slot { /* guarded by the dispatcher's lock */
     struct str account, region, name, arn, id;
     uint64_t code_id;
     int64_t modified_ms, memory_mb, idle_since_ms;
-    bool idle, retired;
+    bool idle, busy, retired; /* busy: counts for the function's concurrency */
     struct invocation *given;
     int wake; /* eventfd */
     struct arena *arena;
@@ -160,7 +160,8 @@ void env_init_error(struct env *e, struct str body);
 void env_too_large(struct env *e);
 
 /* dispatch.c, for env.c */
-struct invocation *slot_take(struct env_slot *s, bool *out_retired);
+enum slot_wish { SLOT_STAY, SLOT_RETIRE, SLOT_STOP }; /* end when free; end at once */
+struct invocation *slot_take(struct env_slot *s, enum slot_wish *out_wish);
 /* Idle again; false: it is retired and must end. */
 bool slot_idle(struct env_slot *s);
 /* Retired by its own wish (idle too long, dead); false: an invocation was given to it meanwhile. */

@@ -95,8 +95,8 @@ static void limit(int what, const char *text)
 /* The errno of the exec comes through `report`, which a success closes. */
 static _Noreturn void bootstrap(int report)
 {
-    static char *const places[] = {(char[]){"/var/task/bootstrap"},
-                                   (char[]){"/opt/bootstrap"}};
+    static char task[] = "/var/task/bootstrap", layer[] = "/opt/bootstrap";
+    char *const places[] = {task, layer};
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

@@ -125,7 +125,7 @@ struct command { /* complete before the fork: the child only makes system calls 
     const char *bwrap, *code, *exe, *ca;
     const char *args[ARGS_MAX];
     size_t n;
-    char tmp_bytes[32], uid[16], gid[16], proc_paths[3][32];
+    char links[4][64], tmp_bytes[32], uid[16], gid[16], proc_paths[3][32];
     int fds[FD_LAST + 1];
     int procs[CGROUP_PROCS_MAX];
     bool root;
@@ -161,7 +161,6 @@ static void add_system_dir(struct command *k, const char *path, char *target, si
 
 static void build_args(struct command *k, const struct sandbox_spec *s)
 {
-    static char links[4][64];
     static const char *const dirs[] = {"/bin", "/lib", "/lib64", "/sbin"};
     snprintf(k->tmp_bytes, sizeof k->tmp_bytes, "%lld", (long long)s->ephemeral_mb * 1024 * 1024);
     snprintf(k->uid, sizeof k->uid, "%d", UID_INSIDE);
@@ -173,7 +172,7 @@ static void build_args(struct command *k, const struct sandbox_spec *s)
     args(k, "--gid", k->gid, NULL);
     args(k, "--ro-bind", "/usr", "/usr");
     for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
-        add_system_dir(k, dirs[i], links[i], sizeof links[i]);
+        add_system_dir(k, dirs[i], k->links[i], sizeof k->links[i]);
     args(k, "--ro-bind-try", "/etc/ssl/certs", "/etc/ssl/certs");
     args(k, "--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache");
     args(k, "--ro-bind-data", "6", "/etc/hosts");
@@ -254,7 +253,8 @@ static void leave_root(struct command *k)
 
 static _Noreturn void child(struct command *k)
 {
-    static char *const environment[] = {(char[]){"PATH=/usr/bin:/bin"}, NULL};
+    static char path[] = "PATH=/usr/bin:/bin";
+    char *const environment[] = {path, NULL};
     sigset_t none;
     sigemptyset(&none);
     signal(SIGPIPE, SIG_DFL);

@@ -33,6 +33,7 @@ struct err *confirmation_ask(struct call *c, const struct topic *t, struct sub *
     sns_set(a, s->row, "token", hash);
     s->attrs = (struct jv *)jv_get(s->row, "attributes");
     TRY(sub_write(c->txn, a, t, s));
+    sns_set(a, what, "uid", t->uid);
     sns_set(a, what, "token", token);
     sns_set(a, what, "type", str_c(type));
     TRY(job_put(c->txn, topic_owner(a, t), "sns.confirm", hash, c->now_ms, jv_text(a, what)));

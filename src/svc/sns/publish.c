@@ -270,6 +270,7 @@ static struct err *to_one(struct call *c, const struct outgoing *m, const char *
     rand_uuid(id);
     *out_id = arena_str(c->arena, str_c(id));
     struct jv *p = message_json(c, m, *out_id);
+    sns_set(c->arena, p, "account", c->account);
     sns_set(c->arena, p, "kind", str_c(kind));
     sns_set(c->arena, p, "to", to);
     return job_put(c->txn, c->account, "sns.direct", *out_id, c->now_ms, jv_text(c->arena, p));
