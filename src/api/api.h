@@ -32,6 +32,10 @@ enum {
     CALL_RESOURCES_MAX = 8,
 };
 
+/* Below this much free space in the data directory writes are refused, but for those that free
+ * some; what is left is for the records of reads and refusals, which go on. */
+#define DISK_RESERVE_BYTES ((uint64_t)32 * 1024 * 1024)
+
 struct call;
 struct room;
 struct job_kind;
@@ -94,10 +98,12 @@ struct op_row {
     const struct need *needs; /* ends with a zero row; NO_NEEDS where AWS asks for none */
     const char *record_in;  /* top-level members for requestParameters: "KeyId GrantTokens", "*" */
     const char *record_out; /* for responseElements; NULL: null, as for reads */
+    const char *event_name; /* CloudTrail's, where it differs: "CreateFunction20150331" */
     const struct body_hooks *body;
     size_t body_max;        /* 0: CALL_BODY_MAX */
     bool read_only_record;  /* a writing handler whose record says readOnly true (Decrypt…) */
     bool anonymous;         /* may come unsigned; then only a resource policy can allow it */
+    bool frees;             /* takes things away: allowed on a full disk */
     bool unrecorded;        /* AWS keeps no record of it, and nothing of a customer is touched */
 };
 extern const struct need NO_NEEDS[1];

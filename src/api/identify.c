@@ -67,7 +67,7 @@ static struct err *set_op(struct line *l, struct str name)
     c->row = c->op == NULL ? NULL : room_row(c->room, name);
     if (c->row != NULL) {
         l->audit = c->row->audit;
-        l->event_name = c->row->name;
+        l->event_name = row_event_name(c->row);
         return NULL;
     }
     if (!model_knows(c->room->model, name))

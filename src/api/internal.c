@@ -87,7 +87,7 @@ static struct err *set_up(struct line *l, const struct api_call *o, const char *
     if (c->row == NULL)
         return err_not_implemented(c, op);
     l->audit = c->row->audit;
-    l->event_name = c->row->name;
+    l->event_name = row_event_name(c->row);
     return who_calls(l, o);
 }
 

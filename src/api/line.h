@@ -68,6 +68,10 @@ static inline struct line *line_of(struct call *c)
 /* identify.c */
 struct err *line_identify(struct line *l, struct str body) MUST_CHECK;
 const struct room *room_by_name(const struct ward *w, const char *name);
+static inline const char *row_event_name(const struct op_row *row)
+{
+    return row->event_name != NULL ? row->event_name : row->name;
+}
 const struct op_row *room_row(const struct room *r, struct str op);
 
 /* authenticate.c */
@@ -87,6 +91,9 @@ struct err *line_transact(struct line *l) MUST_CHECK;
 /* The streamed body's first half: authorise, validate, begin. */
 struct err *line_begin_body(struct line *l) MUST_CHECK;
 void line_record_refusal(struct line *l, const struct err *e);
+
+/* disk.c: ServiceUnavailable for a write on a disk that is nearly full. */
+struct err *line_check_disk(const struct line *l) MUST_CHECK;
 
 /* park.c */
 bool is_park_signal(const struct err *e);

@@ -62,6 +62,7 @@ static struct err *attempt(struct line *l)
         TRY(line_authorise(l));
         TRY(validate(l));
     }
+    TRY(line_check_disk(l));
     TRY(c->row->handler(c, c->in, c->out));
     TRY(arena_check(l->arena));
     return audit_and_commit(l);
@@ -99,6 +100,8 @@ struct err *line_begin_body(struct line *l)
     struct err *e = line_authorise(l);
     if (e == NULL)
         e = validate(l);
+    if (e == NULL)
+        e = line_check_disk(l);
     if (e == NULL) {
         l->body_began = true;
         e = c->row->body->begin(c);

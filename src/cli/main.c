@@ -1,6 +1,8 @@
 /* The program: picks the command. */
 #include "cli.h"
 
+#include "svc/lambda/lambda.h"
+
 static const char help[] =
     "Ward: a HIPAA cloud in one binary.\n"
     "\n"
@@ -53,6 +55,8 @@ int fail(struct err *e)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], LAMBDA_INIT_COMMAND) == 0)
+        return lambda_init_main(argc, argv);
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
         fputs(help, argc < 2 ? stderr : stdout);

@@ -27,8 +27,10 @@ static void free_contexts(void *arg)
 
 static void set_up(void)
 {
-    static const char *const names[HASH_KINDS] = {
-        [HASH_SHA256] = "SHA256", [HASH_SHA1] = "SHA1", [HASH_MD5] = "MD5", [HASH_SHA512] = "SHA512"};
+    static const char *const names[HASH_KINDS] = {[HASH_SHA256] = "SHA256",
+                                                  [HASH_SHA1] = "SHA1",
+                                                  [HASH_MD5] = "MD5",
+                                                  [HASH_SHA512] = "SHA512"};
     for (int i = 0; i < HASH_KINDS; i++)
         md[i] = EVP_MD_fetch(NULL, names[i], NULL); /* MD5 is missing under FIPS */
     hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);

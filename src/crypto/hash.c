@@ -77,7 +77,7 @@ void hmac_sha256(struct str key, struct str s, unsigned char out[SHA256_SIZE])
 {
     EVP_MAC_CTX *ctx = contexts_mine()->hmac;
     /* A NULL key would mean "the former key". */
-    const unsigned char *k = key.p != NULL ? (const unsigned char *)key.p : (const unsigned char *)"";
+    const unsigned char *k = (const unsigned char *)(key.p != NULL ? key.p : "");
     size_t n;
     CHECK(EVP_MAC_init(ctx, k, key.n, NULL) == 1);
     CHECK(EVP_MAC_update(ctx, (const unsigned char *)s.p, s.n) == 1);

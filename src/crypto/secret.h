@@ -16,7 +16,7 @@ enum { SECRET_HEAP_BYTES = 1024 * 1024, SECRET_MAX = 16 * 1024 };
 /* Once, at start, before any thread. Also keeps the process out of core dumps. */
 struct err *secret_init(void) MUST_CHECK;
 
-/* Whether the system let the heap be locked and guarded (RLIMIT_MEMLOCK); for a warning at start. */
+/* Whether the system let the heap be locked and guarded (RLIMIT_MEMLOCK): to warn at start. */
 bool secret_locked(void);
 
 struct err *secret_new(struct str bytes, struct secret **out) MUST_CHECK; /* copies */

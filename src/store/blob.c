@@ -47,7 +47,7 @@ struct blob_reader {
     unsigned char room[SEALED_FRAME];
 };
 
-/* -- folders and names --------------------------------------------------------------------------- */
+/* -- folders and names ------------------------------------------------------------------------- */
 
 struct err *blobs_open(const char *dir, struct blobs **out)
 {
@@ -117,7 +117,7 @@ static struct err *sync_folder_at(int dir_fd, const char *name)
     return NULL;
 }
 
-/* -- frames -------------------------------------------------------------------------------------- */
+/* -- frames ------------------------------------------------------------------------------------ */
 
 static struct err *bind_to(struct binding *b, const unsigned char *key, struct str context,
                            const struct blob_id *id)
@@ -161,7 +161,7 @@ static struct err *check_room(int dir_fd)
     return NULL;
 }
 
-/* -- writing ------------------------------------------------------------------------------------- */
+/* -- writing ----------------------------------------------------------------------------------- */
 
 static void free_writer(struct blob_writer *w)
 {
@@ -295,7 +295,7 @@ void blob_abandon(struct blob_writer *w)
     free_writer(w);
 }
 
-/* -- reading ------------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 static struct err *damaged(const char *what)
 {
@@ -409,7 +409,7 @@ void blob_reader_free(struct blob_reader *r)
     free(r);
 }
 
-/* -- deleting ------------------------------------------------------------------------------------- */
+/* -- deleting ---------------------------------------------------------------------------------- */
 
 struct err *blob_delete(struct blobs *b, const struct blob_id *id)
 {

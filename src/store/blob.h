@@ -3,15 +3,15 @@
  * A blob is written once and then only read or deleted. Frames of 64 KiB under AES-256-GCM with a
  * key derived from the caller's 32-byte key and the blob's random id; the nonce is the frame's
  * number; the associated data is the caller's `context` (bucket, key, version), the blob's id, the
- * frame's number, and a mark on the last frame, so that frames cannot be swapped, cut off or carried
- * to another blob. Written under a temporary name, synced, renamed, folder synced: after
+ * frame's number, and a mark on the last frame, so that frames cannot be swapped, cut off or
+ * carried to another blob. Written under a temporary name, synced, renamed, folder synced: after
  * blob_finish the blob survives power loss, and only then is its id committed in the store. What
  * was never committed is swept at start.
  *
  * Memory: one frame for a writer, one for a reader, whatever the size. Errors: ERR_FULL (blobs
- * leave BLOB_DISK_RESERVE_BYTES of the disk to the store), ERR_IO, ERR_CORRUPT, ERR_LIMIT (context);
- * ERR_NOT_FOUND from blob_open when there is no such file (deleted meanwhile, or lost). Thread rule:
- * writers and readers belong to one thread at a time; they may move. */
+ * leave BLOB_DISK_RESERVE_BYTES of the disk to the store), ERR_IO, ERR_CORRUPT, ERR_LIMIT (the
+ * context); ERR_NOT_FOUND from blob_open when there is no such file (deleted meanwhile, or lost).
+ * Thread rule: writers and readers belong to one thread at a time; they may move. */
 #ifndef WARD_STORE_BLOB_H
 #define WARD_STORE_BLOB_H
 

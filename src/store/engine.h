@@ -5,8 +5,8 @@
  *
  * A write transaction sees a snapshot and its own writes. A tracked get, put or del puts the key
  * under conflict detection: commit answers ERR_CONFLICT when another transaction changed it after
- * the snapshot. An untracked put does not. A cursor sees the snapshot and this transaction's writes,
- * also those made while it is open.
+ * the snapshot. An untracked put does not. A cursor sees the snapshot and this transaction's
+ * writes, also those made while it is open.
  *
  * Thread rule: an engine may be used from any thread; a transaction and its cursors belong to one
  * at a time. Also included from C++, so no C-only constructs here. */

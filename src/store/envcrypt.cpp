@@ -75,7 +75,8 @@ void FileKey::apply(uint64_t offset, const char *from, char *to, size_t n) const
     int done;
     unsigned char skipped[BLOCK_SIZE] = {0};
     if (offset % BLOCK_SIZE != 0)
-        CHECK(EVP_EncryptUpdate(mine.ctx, skipped, &done, skipped, (int)(offset % BLOCK_SIZE)) == 1);
+        CHECK(EVP_EncryptUpdate(mine.ctx, skipped, &done, skipped, (int)(offset % BLOCK_SIZE)) ==
+              1);
     while (n > 0) {
         size_t part = std::min(n, (size_t)1 << 30);
         CHECK(EVP_EncryptUpdate(mine.ctx, (unsigned char *)to, &done, (const unsigned char *)from,

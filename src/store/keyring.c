@@ -203,7 +203,7 @@ static struct err *remember(struct keyring *k, struct data_key *d, uint64_t gene
     return e;
 }
 
-/* -- rows ---------------------------------------------------------------------------------------- */
+/* -- rows -------------------------------------------------------------------------------------- */
 
 struct row_key {
     size_t n;
@@ -260,7 +260,7 @@ static struct str binding(const struct keyring *k, struct arena *a, const char *
     return arena_str(a, buf_view(&b));
 }
 
-/* -- loading --------------------------------------------------------------------------------------- */
+/* -- loading ----------------------------------------------------------------------------------- */
 
 static bool is_root(const unsigned char id[KEY_ID_SIZE])
 {
@@ -354,7 +354,7 @@ struct err *keyring_by_id(struct keyring *k, const unsigned char id[KEY_ID_SIZE]
     }
 }
 
-/* -- making ---------------------------------------------------------------------------------------- */
+/* -- making ------------------------------------------------------------------------------------ */
 
 static struct err *by_name(struct keyring *k, struct str name, struct data_key **out);
 
@@ -510,7 +510,7 @@ struct err *keyring_of_owner(struct keyring *k, struct str owner, struct data_ke
     return by_name(k, name, out);
 }
 
-/* -- destroying ------------------------------------------------------------------------------------ */
+/* -- destroying -------------------------------------------------------------------------------- */
 
 static struct err *delete_rows(struct keyring *k, struct str name)
 {
@@ -582,7 +582,7 @@ struct err *keyring_destroy(struct keyring *k, struct str owner)
     return e;
 }
 
-/* -- secrets --------------------------------------------------------------------------------------- */
+/* -- secrets ----------------------------------------------------------------------------------- */
 
 static struct row_key secret_key(const char *name)
 {

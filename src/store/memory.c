@@ -134,7 +134,7 @@ static const struct version *visible(const struct row *r, uint64_t snapshot)
     return v;
 }
 
-/* -- transactions -------------------------------------------------------------------------------- */
+/* -- transactions ------------------------------------------------------------------------------ */
 
 static struct err *memory_begin(struct engine *e, bool write, struct engine_txn **out)
 {
@@ -295,7 +295,7 @@ static struct err *memory_del(struct engine_txn *t, struct str key)
     return NULL;
 }
 
-/* -- cursors ------------------------------------------------------------------------------------- */
+/* -- cursors ----------------------------------------------------------------------------------- */
 
 static struct err *memory_scan(struct engine_txn *t, struct str lower, struct str upper,
                                bool reverse, struct engine_cursor **out)
@@ -389,7 +389,7 @@ static void memory_cursor_free(struct engine_cursor *c)
     free(c);
 }
 
-/* -- the engine ---------------------------------------------------------------------------------- */
+/* -- the engine -------------------------------------------------------------------------------- */
 
 static struct err *memory_scrub(struct engine *e, struct str lower, struct str upper)
 {

@@ -107,7 +107,8 @@ class Watch : public rocksdb::EventListener
      * failed write 7.8 can hang in doing so, and the end of its log is in doubt: a part of the
      * failed group may be there, and what is written behind it would be lost to recovery (the kind
      * of fault mended in 9.6). reopen() does it instead. */
-    void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, Status error, bool *by_itself) override
+    void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, Status error,
+                              bool *by_itself) override
     {
         *by_itself = error.severity() <= Status::kSoftError;
     }
@@ -153,7 +154,7 @@ struct str view(const Slice &s)
     return str_of(s.data(), s.size());
 }
 
-/* Statuses of RocksDB name files and offsets, never keys or values (allow_data_in_errors is off). */
+/* Statuses of RocksDB name files and offsets, no keys or values (allow_data_in_errors is off). */
 struct err *error_of(const Status &s, const char *what)
 {
     if (s.ok())
@@ -191,7 +192,7 @@ bool has_room(const Rocks *r, uint64_t bytes)
 
 struct err *open_db(Rocks *r);
 
-/* -- after a failed write --------------------------------------------------------------------------- */
+/* -- after a failed write ---------------------------------------------------------------------- */
 
 /* Writes have failed, and RocksDB takes no more. Once there is room it is closed and opened again,
  * as a restart would do: the log is replayed up to what was acknowledged. That needs a moment
@@ -217,7 +218,7 @@ void reopen(Rocks *r)
 
 } // namespace
 
-/* -- transactions --------------------------------------------------------------------------------- */
+/* -- transactions ------------------------------------------------------------------------------ */
 
 struct engine_txn {
     Rocks *rocks;
@@ -329,7 +330,7 @@ struct err *rocks_commit(struct engine_txn *txn)
 
 } // namespace
 
-/* -- cursors --------------------------------------------------------------------------------------- */
+/* -- cursors ----------------------------------------------------------------------------------- */
 
 struct engine_cursor {
     struct engine_txn *txn;
@@ -428,7 +429,7 @@ void rocks_cursor_free(struct engine_cursor *c)
     delete c;
 }
 
-/* -- the engine -------------------------------------------------------------------------------------- */
+/* -- the engine -------------------------------------------------------------------------------- */
 
 /* Deleted rows leave memory and log with the flush, and the tables with the compaction. */
 struct err *rocks_scrub(struct engine *e, struct str lower, struct str upper)

@@ -242,7 +242,7 @@ void txn_on_commit(struct txn *t, void (*fn)(void *), void *arg)
     t->hooks[t->hooks_n++] = (struct hook){fn, arg};
 }
 
-/* -- keys and seals ------------------------------------------------------------------------------ */
+/* -- keys and seals ---------------------------------------------------------------------------- */
 
 struct full_key {
     size_t n;
@@ -273,7 +273,8 @@ static struct err *damaged(const char *table, const char *what)
                       "table %s: %s", table, what);
 }
 
-static void seal_into(const struct data_key *d, struct str aad, struct str plain, unsigned char *out)
+static void seal_into(const struct data_key *d, struct str aad, struct str plain,
+                      unsigned char *out)
 {
     out[0] = VALUE_VERSION;
     memcpy(out + 1, data_key_id(d), KEY_ID_SIZE);
@@ -342,7 +343,7 @@ static struct err *open_value(struct txn *t, const char *table, struct str key, 
     return NULL;
 }
 
-/* -- rows ------------------------------------------------------------------------------------------ */
+/* -- rows -------------------------------------------------------------------------------------- */
 
 static struct err *read_row(struct txn *t, const char *table, struct str key, bool track,
                             struct arena *a, struct str *out)
@@ -418,7 +419,7 @@ struct err *txn_del(struct txn *t, const char *table, struct str key)
     return ops(t)->del(t->engine, full_str(&k));
 }
 
-/* -- scans ----------------------------------------------------------------------------------------- */
+/* -- scans ------------------------------------------------------------------------------------- */
 
 /* The least key above all that begin with k. A table's name has no ff, so there is one. */
 static void to_successor(struct full_key *k)
@@ -527,7 +528,7 @@ void cursor_free_ptr(struct cursor **c)
     *c = NULL;
 }
 
-/* -- owners and secrets ---------------------------------------------------------------------------- */
+/* -- owners and secrets ------------------------------------------------------------------------ */
 
 struct err *store_owner_destroy(struct store *s, struct str owner)
 {

@@ -14,13 +14,16 @@
  * it reads with txn_get or writes is checked at commit, and txn_commit answers ERR_CONFLICT if
  * another transaction changed one: run the whole again. Keys seen by a scan are not checked, so a
  * handler that depends on a scan (an empty bucket, a free name) also gets and puts a row that
- * stands for the whole. A success of txn_commit is durable; concurrent commits share an fsync.
+ * stands for the whole. A scan sees the transaction's own writes, also those made while it is open,
+ * so a loop may delete what it walks over. A success of txn_commit is durable; concurrent commits
+ * share an fsync.
  *
  * Lifetimes: a value from txn_get is copied to the arena; a cursor's key and value are views until
  * its next step. All cursors must be freed before the transaction ends.
  *
  * Limits: STORE_KEY_MAX, STORE_VALUE_MAX (ERR_LIMIT). Errors: ERR_IO, ERR_FULL (no space: reads go
- * on), ERR_CORRUPT (a value failed its seal).
+ * on; commits keep 32 MiB of the disk free), ERR_CORRUPT (a value failed its seal, or its owner was
+ * destroyed).
  *
  * Thread rule: a store may be used from any thread; a transaction belongs to one at a time. */
 #ifndef WARD_STORE_STORE_H
@@ -73,7 +76,7 @@ struct err *txn_put_new(struct txn *t, const char *table, struct str owner, stru
                         struct str value) MUST_CHECK;
 struct err *txn_del(struct txn *t, const char *table, struct str key) MUST_CHECK; /* absent: fine */
 
-/* -- gates -----------------------------------------------------------------------------------------
+/* -- gates ---------------------------------------------------------------------------------------
  * Many transactions that depend on one thing and do not change it (objects put into a bucket) would
  * all wait for each other's commits if each read the row that stands for it with txn_get: the check
  * at commit is exclusive for each key. Instead they pass a gate, which reads one of GATE_STRIPES

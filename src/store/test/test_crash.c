@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -33,7 +34,7 @@ static uint32_t below(uint32_t n)
     return (uint32_t)(rand_u64() % n);
 }
 
-/* -- at the door --------------------------------------------------------------------------------- */
+/* -- at the door ------------------------------------------------------------------------------- */
 
 static void test_wrong_root_key(void **state)
 {
@@ -101,7 +102,7 @@ static void test_key_file(void **state)
     open_store(f);
 }
 
-/* -- what is on the disk ------------------------------------------------------------------------- */
+/* -- what is on the disk ----------------------------------------------------------------------- */
 
 static const char *needle;
 static int files_seen, needles_seen;
@@ -292,7 +293,7 @@ static void test_starts_leave_nothing_behind(void **state)
     assert_in_range(count_logs(f), 0, 3);
 }
 
-/* -- kill -9 -------------------------------------------------------------------------------------- */
+/* -- kill -9 ----------------------------------------------------------------------------------- */
 
 enum { WRITERS = 4, KILLS = 5, ROW_MAX = 6000 };
 
@@ -419,7 +420,7 @@ static void test_kill_9(void **state)
     assert_in_range(count_logs(f), 0, 4);
 }
 
-/* -- full disks ------------------------------------------------------------------------------------ */
+/* -- full disks -------------------------------------------------------------------------------- */
 
 /* A small disk of our own at `dir`; false: the system does not let us. */
 static bool mount_small(const char *dir, const char *options)
@@ -517,6 +518,55 @@ static void commit_until_it_works(struct engine *e, uint32_t n)
     fail_msg("the engine did not recover");
 }
 
+struct reader {
+    pthread_t id;
+    struct engine *engine;
+    _Atomic bool stop;
+    long reads;
+};
+
+/* Reads and walks all the time, also while the engine is replaced beneath. */
+static void *keep_reading(void *arg)
+{
+    struct reader *r = arg;
+    const struct engine_ops *ops = r->engine->ops;
+    while (!r->stop) {
+        struct engine_txn *t;
+        struct err *err = ops->begin(r->engine, r->reads % 2 == 0, &t);
+        if (err != NULL) { /* it broke, and there is no room yet to open it again */
+            assert_kind(err, ERR_FULL);
+            continue;
+        }
+        struct str v, key = STR("start");
+        struct engine_cursor *c;
+        OK(ops->get(t, STR("t00000001"), true, &v));
+        OK(ops->scan(t, STR("t"), STR("u"), r->reads % 3 == 0, &c));
+        for (int i = 0; i < 20 && key.p != NULL; i++)
+            OK(ops->next(c, &key, &v));
+        ops->cursor_free(c);
+        ops->abort(t);
+        r->reads++;
+    }
+    return NULL;
+}
+
+static void start_readers(struct reader *r, size_t n, struct engine *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        r[i] = (struct reader){.engine = e};
+        assert_int_equal(pthread_create(&r[i].id, NULL, keep_reading, &r[i]), 0);
+    }
+}
+
+static void stop_readers(struct reader *r, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        r[i].stop = true;
+        pthread_join(r[i].id, NULL);
+        assert_true(r[i].reads > 0);
+    }
+}
+
 /* Without the reserve, so that the engine meets the full disk itself, wherever that happens: in the
  * log, in a table, in the manifest. */
 static int child_meets_full_disk(const char *dir)
@@ -537,8 +587,10 @@ static int child_meets_full_disk(const char *dir)
     struct engine *e;
     uint32_t n = 0;
     OK(rocks_open(&o, &e));
+    struct reader readers[2];
     for (uint32_t round = 0; round < ROUNDS; round++) {
         uint32_t start = below(1200); /* rows before the disk fills */
+        start_readers(readers, ARRAY_LEN(readers), e);
         struct err *err = NULL;
         for (uint32_t i = 0; i < PER_ROUND && err == NULL; i++, n++) {
             if (i == start)
@@ -553,6 +605,7 @@ static int child_meets_full_disk(const char *dir)
         make_room(dir);
         commit_until_it_works(e, n);
         acked[n++] = true;
+        stop_readers(readers, ARRAY_LEN(readers));
         if (round % 2 == 1) {
             engine_check(e, acked, n);
             e->ops->close(e);

@@ -4,6 +4,7 @@
 #include "../../core/clock.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 static int set_up_memory(void **state)
@@ -401,7 +402,7 @@ static bool next(struct cursor *c, struct str *value)
     return more;
 }
 
-/* -- threads ------------------------------------------------------------------------------------ */
+/* -- threads ----------------------------------------------------------------------------------- */
 
 enum { THREADS = 8, ROUNDS = 40 };
 
@@ -483,7 +484,7 @@ static void test_owners_made_at_once(void **state)
     txn_abort(&t);
 }
 
-/* -- hooks, owners, secrets --------------------------------------------------------------------- */
+/* -- hooks, owners, secrets -------------------------------------------------------------------- */
 
 static char order[8], hook_names[] = "123xy";
 
@@ -553,6 +554,64 @@ static void test_destroyed_owner(void **state)
     put(f, "t", "hers", "anew"); /* the owner may come again, under another key */
     assert_str(get(f, "t", "hers"), "anew");
     assert_kind(store_owner_destroy(f->store, STR("nobody")), ERR_INVALID);
+}
+
+struct destroying {
+    struct fixture *f;
+    _Atomic unsigned epoch; /* odd while a destruction is under way */
+    _Atomic bool stop;
+    _Atomic int written, read_back;
+};
+
+/* What is committed wholly between two destructions must be readable. */
+static void *write_and_read(void *arg)
+{
+    struct destroying *d = arg;
+    struct arena *a = arena_new(1 << 20);
+    for (unsigned n = 0; !d->stop; n++, arena_reset(a)) {
+        unsigned before = d->epoch;
+        struct str key = arena_fmt(a, "%p/%u", (void *)a, n), v = STR_NONE;
+        struct txn *t = begin(d->f, TXN_WRITE);
+        struct err *e = txn_put(t, "t", OWNER, key, STR("v"));
+        if (e == NULL)
+            e = txn_commit(&t);
+        txn_abort(&t);
+        if (e != NULL) {
+            assert_kind(e, ERR_CONFLICT);
+            continue;
+        }
+        d->written++;
+        t = begin(d->f, TXN_READ);
+        e = txn_get(t, "t", key, a, &v);
+        txn_abort(&t);
+        if (e != NULL && (before % 2 == 1 || d->epoch != before))
+            assert_kind(e, ERR_CORRUPT);
+        else
+            OK(e);
+        d->read_back += e == NULL;
+    }
+    arena_free(a);
+    return NULL;
+}
+
+static void test_destroying_while_writing(void **state)
+{
+    struct destroying d = {.f = *state};
+    pthread_t ids[4];
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+        assert_int_equal(pthread_create(&ids[i], NULL, write_and_read, &d), 0);
+    for (int i = 0; i < 30; i++) {
+        int seen = d.read_back;
+        while (d.read_back < seen + 20)
+            sched_yield();
+        d.epoch++;
+        OK(store_owner_destroy(d.f->store, OWNER));
+        d.epoch++;
+    }
+    d.stop = true;
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+        pthread_join(ids[i], NULL);
+    assert_true(d.written >= 600);
 }
 
 static void test_secrets(void **state)
@@ -642,6 +701,7 @@ int main(void)
         BOTH(test_owners_made_at_once),
         BOTH(test_hooks),
         BOTH(test_destroyed_owner),
+        BOTH(test_destroying_while_writing),
         BOTH(test_secrets),
         BOTH(test_sealing),
         BOTH(test_many_owners),

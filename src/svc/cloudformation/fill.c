@@ -168,8 +168,7 @@ const struct jv *fill_lookup(struct arena *a, const struct act *x, const struct 
     if (v != NULL || bar < 0)
         return v;
     struct str other = str_skip(expr, (size_t)bar + 1);
-    return str_is(other, "{}") && !str_starts_c(expr, "p.FilterPolicy") ? jv_new_obj(a)
-                                                                        : jv_new_str(a, other);
+    return str_is(other, "{}") ? jv_new_obj(a) : jv_new_str(a, other);
 }
 
 const struct jv *fill_text(struct arena *a, const struct act *x, const struct jv *element,

@@ -185,7 +185,7 @@ static const struct prop subscription_props[] = {
 #define SUBSCRIPTION_ATTRIBUTE(name, other)                                                        \
     {.on = ON_UPDATE | ON_GONE, .when = name, .room = "sns", .op = "SetSubscriptionAttributes",    \
      .in = "{\"SubscriptionArn\":\"$id\",\"AttributeName\":\"" name                                \
-           "\",\"AttributeValue\":\"$p." name "|" other "\"}"}
+           "\",\"AttributeValue\":\"%p." name "|" other "\"}"}
 
 static const struct step subscription_steps[] = {
     {.on = ON_CREATE, .room = "sns", .op = "Subscribe",

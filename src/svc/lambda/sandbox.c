@@ -313,8 +313,8 @@ static struct err *open_fds(const struct sandbox_spec *s, struct command *k, int
         return err_errno(errno, "open");
     TRY(text_fd(s->init, &k->fds[FD_INIT]));
     TRY(filter_fd(&k->fds[FD_SECCOMP]));
-    TRY(text_fd(STR(hosts), &k->fds[FD_HOSTS]));
-    TRY(text_fd(STR(passwd), &k->fds[FD_PASSWD]));
+    TRY(text_fd(str_c(hosts), &k->fds[FD_HOSTS]));
+    TRY(text_fd(str_c(passwd), &k->fds[FD_PASSWD]));
     k->fds[1] = k->fds[2] = output[1];
     k->fds[FD_CONTROL] = control[1];
     return NULL;

@@ -191,6 +191,11 @@ static const struct need need_ListParts[] = {
         .name = #op, .handler = s3_##op##_op, .effect = OP_WRITE, .audit = AUDIT_DATA, .needs = n, \
         .record_in = in, .record_out = result, .body = hooks, .anonymous = true                    \
     }
+#define OBJECT_FREE(op, class, n, in, result)                                                      \
+    {                                                                                              \
+        .name = #op, .handler = s3_##op##_op, .effect = OP_WRITE, .audit = class, .needs = n,      \
+        .record_in = in, .record_out = result, .anonymous = true, .frees = true                    \
+    }
 
 #define SSE_IN "ServerSideEncryption SSEKMSKeyId BucketKeyEnabled "
 #define SSE_OUT "ServerSideEncryption SSEKMSKeyId BucketKeyEnabled VersionId "
@@ -209,7 +214,7 @@ static const struct op_row rows[] = {
      .audit = AUDIT_MANAGEMENT,
      .needs = need_ListBuckets,
      .record_in = "MaxBuckets Prefix BucketRegion"},
-    BUCKET_WRITE(DeleteBucket, need_DeleteBucket, "Bucket"),
+    OBJECT_FREE(DeleteBucket, AUDIT_MANAGEMENT, need_DeleteBucket, "Bucket", NULL),
     OBJECT_READ(HeadBucket, need_HeadBucket, "Bucket"), /* a data event, as on AWS */
     BUCKET_READ(GetBucketLocation, need_GetBucketLocation, "Bucket"),
     BUCKET_READ(GetBucketVersioning, need_GetBucketVersioning, "Bucket"),
@@ -255,10 +260,10 @@ static const struct op_row rows[] = {
     OBJECT_WRITE(CopyObject, need_CopyObject,
                  WRITE_IN "CopySource MetadataDirective TaggingDirective",
                  SSE_OUT "CopySourceVersionId", NULL),
-    OBJECT_WRITE(DeleteObject, need_DeleteObject, "Bucket Key VersionId", "VersionId DeleteMarker",
-                 NULL),
+    OBJECT_FREE(DeleteObject, AUDIT_DATA, need_DeleteObject, "Bucket Key VersionId",
+                "VersionId DeleteMarker"),
     /* Each key is authorised by itself, in the handler. */
-    OBJECT_WRITE(DeleteObjects, NO_NEEDS, "Bucket Delete", NULL, NULL),
+    OBJECT_FREE(DeleteObjects, AUDIT_DATA, NO_NEEDS, "Bucket Delete", NULL),
     OBJECT_READ(GetObjectTagging, need_GetObjectTagging, "Bucket Key VersionId"),
     OBJECT_WRITE(PutObjectTagging, need_PutObjectTagging, "Bucket Key VersionId", "VersionId",
                  NULL),
@@ -275,7 +280,7 @@ static const struct op_row rows[] = {
                  SSE_OUT "CopySourceVersionId", NULL),
     OBJECT_WRITE(CompleteMultipartUpload, need_complete, "Bucket Key UploadId",
                  "Location Bucket Key ETag " SSE_OUT, NULL),
-    OBJECT_WRITE(AbortMultipartUpload, need_abort, "Bucket Key UploadId", NULL, NULL),
+    OBJECT_FREE(AbortMultipartUpload, AUDIT_DATA, need_abort, "Bucket Key UploadId", NULL),
     OBJECT_READ(ListParts, need_ListParts, "Bucket Key UploadId MaxParts PartNumberMarker"),
 };
 

@@ -81,21 +81,25 @@ NEED(ListDeadLetterSourceQueues, "ListDeadLetterSourceQueues", target_queue);
     {.name = #op, .handler = sqs_##op##_op, .effect = OP_WRITE, .audit = AUDIT_DATA,               \
      .needs = need_##op, .record_in = in}
 
+#define FREE(op, class, in)                                                                        \
+    {.name = #op, .handler = sqs_##op##_op, .effect = OP_WRITE, .audit = class,                    \
+     .needs = need_##op, .record_in = in, .frees = true}
+
 static const struct op_row rows[] = {
     WRITE(CreateQueue, "*"),
     READ(GetQueueUrl),
     READ(ListQueues),
-    WRITE(DeleteQueue, NULL),
+    FREE(DeleteQueue, AUDIT_MANAGEMENT, "*"),
     WRITE(SetQueueAttributes, NULL),
     READ(GetQueueAttributes),
     DATA(SendMessage, "QueueUrl DelaySeconds"),
     DATA(SendMessageBatch, "QueueUrl"),
     DATA(ReceiveMessage, "QueueUrl MaxNumberOfMessages VisibilityTimeout WaitTimeSeconds"),
-    DATA(DeleteMessage, "QueueUrl"),
-    DATA(DeleteMessageBatch, "QueueUrl"),
+    FREE(DeleteMessage, AUDIT_DATA, "QueueUrl"),
+    FREE(DeleteMessageBatch, AUDIT_DATA, "QueueUrl"),
     DATA(ChangeMessageVisibility, "QueueUrl VisibilityTimeout"),
     DATA(ChangeMessageVisibilityBatch, "QueueUrl"),
-    WRITE(PurgeQueue, NULL),
+    FREE(PurgeQueue, AUDIT_MANAGEMENT, "*"),
     WRITE(TagQueue, NULL),
     WRITE(UntagQueue, NULL),
     READ(ListQueueTags),
