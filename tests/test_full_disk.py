@@ -12,7 +12,7 @@ from wardtest import Ward
 class FullDisk(unittest.TestCase):
     def setUp(self):
         self.dir = tempfile.mkdtemp(prefix="ward-disk-")
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", self.dir],
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", self.dir],
                               capture_output=True, text=True)
         if done.returncode != 0:
             os.rmdir(self.dir)

@@ -32,15 +32,17 @@ enum {
     CALL_RESOURCES_MAX = 8,
 };
 
-/* Below this much free space in the data directory writes are refused, but for those that free
- * some; what is left is for the records of reads and refusals, which go on. */
-#define DISK_RESERVE_BYTES ((uint64_t)32 * 1024 * 1024)
+/* Above the reserve that the blobs keep for the store (64 MiB).
+ * Below this much free space in the data directory writes are refused, but for those that free
+ * some; what is left is for the records of reads and refusals, which go on until the store's own,
+ * smaller reserve (16 MiB) is reached: there every call fails, since none can be recorded. */
+#define DISK_RESERVE_BYTES ((uint64_t)72 * 1024 * 1024)
 
 struct call;
 struct room;
 struct job_kind;
 
-/* -- the installation: one for each process, immutable after start but for what it points at ----- */
+/* -- the installation: one for each process, immutable after start but for what it points at --- */
 struct ward {
     struct store *store;
     struct blobs *blobs;
@@ -59,7 +61,7 @@ struct ward {
     int64_t digest_interval_ms;
 };
 
-/* -- authorisation needs --------------------------------------------------------------------------- */
+/* -- authorisation needs ----------------------------------------------------------------------- */
 struct target { /* what a need is about; filled by the room */
     struct str arn;             /* "*" when the action has no resource */
     struct str account;         /* owner; STR_NONE: the caller's */
@@ -164,7 +166,7 @@ struct room {
     void (*stop)(struct ward *w);
 };
 
-/* -- the call ----------------------------------------------------------------------------------------- */
+/* -- the call ---------------------------------------------------------------------------------- */
 struct call {
     struct ward *ward;
     struct arena *arena;
@@ -228,7 +230,7 @@ void call_wake(struct str wake_key);
 /* …by way of the transaction: runs when it has committed. The arena outlives the transaction. */
 void call_wake_on_commit(struct txn *t, struct arena *a, struct str wake_key);
 
-/* -- ARNs, ids, paging, tags --------------------------------------------------------------------------- */
+/* -- ARNs, ids, paging, tags ------------------------------------------------------------------- */
 struct arn {
     struct str partition, service, region, account, resource;
 };
@@ -249,7 +251,7 @@ struct err *row_peek(struct call *c, const char *table, struct str key, struct j
 struct err *row_put(struct call *c, const char *table, struct str owner, struct str key,
                     const struct jv *row) MUST_CHECK;
 
-/* -- internal calls -------------------------------------------------------------------------------------- */
+/* -- internal calls ---------------------------------------------------------------------------- */
 enum call_as {
     AS_CALLER = 1, /* the principal of `from`, on whose behalf service `service` calls */
     AS_SERVICE,    /* the service principal itself, for `account` */
@@ -283,7 +285,7 @@ struct err *api_call_body(const struct api_call *o, const char *room, const char
                           const struct jv *in, struct str body, struct jv **out, size_t max,
                           struct str *out_body) MUST_CHECK;
 
-/* -- jobs: background work as rows with a due time ---------------------------------------------------------
+/* -- jobs: background work as rows with a due time ------------------------------------------------
  * A job row is written in a handler's transaction (the outbox) or by another job, and run at least
  * once, at or after its due time, by a worker; so run() must be safe to run twice. run() has no
  * transaction of its own: it may do I/O and internal calls, and then says what is next. To tie an
@@ -315,7 +317,7 @@ struct err *job_done_in(struct job *j, struct txn *t) MUST_CHECK;
 /* Delay of the nth retry: base * 2^n with full jitter, at most cap. */
 int64_t job_backoff_ms(int attempt, int64_t base_ms, int64_t cap_ms);
 
-/* -- what happens without a call ---------------------------------------------------------------------------
+/* -- what happens without a call ------------------------------------------------------------------
  * A service's own event (a scheduled deletion, a rotation): recorded as AwsServiceEvent in the same
  * transaction as its effect, which is committed here. *t is ended, whatever the result. */
 struct service_event {
@@ -328,7 +330,7 @@ struct service_event {
 struct err *service_event_commit(struct ward *w, struct txn **t, const struct service_event *ev)
     MUST_CHECK;
 
-/* -- errors common to all ---------------------------------------------------------------------------------- */
+/* -- errors common to all ---------------------------------------------------------------------- */
 struct err *err_not_implemented(struct call *c, const char *what) MUST_CHECK; /* 501 */
 
 #endif

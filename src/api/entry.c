@@ -36,7 +36,7 @@ void line_free(struct line *l)
     arena_free(l->arena);
 }
 
-/* -- respond ---------------------------------------------------------------------------------------- */
+/* -- respond ----------------------------------------------------------------------------------- */
 
 static void send_error(struct line *l, struct err *e)
 {
@@ -98,7 +98,7 @@ static void refuse(struct line *l, struct err *e)
     respond(l, e);
 }
 
-/* -- the line, from a complete request ----------------------------------------------------------------- */
+/* -- the line, from a complete request --------------------------------------------------------- */
 
 static void finish(struct line *l)
 {
@@ -179,7 +179,7 @@ static void run_buffered(struct line *l, struct str body)
         finish(l);
 }
 
-/* -- streamed bodies ---------------------------------------------------------------------------------- */
+/* -- streamed bodies --------------------------------------------------------------------------- */
 
 static struct err *body_decoder(struct line *l)
 {
@@ -232,7 +232,7 @@ static struct err *end_of_body(struct line *l)
     return NULL;
 }
 
-/* -- pages ---------------------------------------------------------------------------------------------- */
+/* -- pages ------------------------------------------------------------------------------------- */
 
 static bool serve_page(struct line *l)
 {
@@ -260,7 +260,7 @@ static bool serve_page(struct line *l)
     return false;
 }
 
-/* -- the port's callbacks --------------------------------------------------------------------------------- */
+/* -- the port's callbacks ---------------------------------------------------------------------- */
 
 static enum http_body_mode on_head(void *ctx, struct http_exchange *x)
 {
@@ -342,7 +342,7 @@ struct http_handler api_http_handler(struct ward *w)
         .ctx = w, .on_head = on_head, .on_data = on_data, .on_end = on_end, .on_done = on_done};
 }
 
-/* -- start and stop ------------------------------------------------------------------------------------------ */
+/* -- start and stop ---------------------------------------------------------------------------- */
 
 static struct err *check_row(const struct room *r, const struct op_row *row)
 {

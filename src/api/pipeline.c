@@ -110,7 +110,7 @@ struct err *line_begin_body(struct line *l)
     return e;
 }
 
-/* -- refusals and failures ------------------------------------------------------------------------ */
+/* -- refusals and failures --------------------------------------------------------------------- */
 
 /* Requests that name no account cost a client nothing to send: their records are limited by rate,
  * so that they cannot fill the disk. What is left out is counted in the log. */

@@ -213,7 +213,7 @@ struct err *ledger_append(struct ledger *l, const struct ledger_record *recs, si
     return ledger_commit(l, &t, recs, n);
 }
 
-/* -- reading ------------------------------------------------------------------------------------ */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 static struct err *decode_entry(struct arena *a, uint32_t shard, uint64_t seq, struct str v,
                                 struct ledger_entry *out)
@@ -308,7 +308,7 @@ struct err *ledger_scan(struct ledger *l UNUSED, struct txn *t, struct arena *a,
     }
 }
 
-/* -- joins --------------------------------------------------------------------------------------- */
+/* -- joins ------------------------------------------------------------------------------------- */
 
 static struct err *last_join(struct txn *t, struct arena *a, uint64_t *out_seq,
                              unsigned char out_hash[SHA256_SIZE])
@@ -367,7 +367,7 @@ struct err *ledger_join(struct ledger *l)
     return NULL;
 }
 
-/* -- verification ---------------------------------------------------------------------------------- */
+/* -- verification ------------------------------------------------------------------------------ */
 
 static void fault(struct ledger_report *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static void fault(struct ledger_report *r, const char *fmt, ...)

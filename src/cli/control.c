@@ -7,7 +7,7 @@
 #include <poll.h>
 #include <unistd.h>
 
-/* -- down ---------------------------------------------------------------------------------------------- */
+/* -- down -------------------------------------------------------------------------------------- */
 
 /* Waits for another process to end, without polling: a pidfd becomes readable then. */
 static bool wait_gone(pid_t pid, int timeout_ms)
@@ -48,7 +48,7 @@ int cmd_down(int argc, char **argv)
     return EXIT_OK;
 }
 
-/* -- status -------------------------------------------------------------------------------------------- */
+/* -- status ------------------------------------------------------------------------------------ */
 
 /* Any answer at all means that it serves: the root path without a signature is refused with 403. */
 static bool answers(struct arena *a, const struct running *r)
@@ -105,7 +105,7 @@ int cmd_status(int argc, char **argv)
     return up ? EXIT_OK : EXIT_FAILED;
 }
 
-/* -- env ------------------------------------------------------------------------------------------------ */
+/* -- env --------------------------------------------------------------------------------------- */
 
 /* In single quotes, so that a shell takes it as it stands. */
 static void export_line(const char *name, struct str value)
@@ -167,7 +167,7 @@ int cmd_env(int argc, char **argv)
     return EXIT_OK;
 }
 
-/* -- deploy ---------------------------------------------------------------------------------------------- */
+/* -- deploy ------------------------------------------------------------------------------------ */
 
 int cmd_deploy(int argc, char **argv)
 {
@@ -201,7 +201,7 @@ int cmd_deploy(int argc, char **argv)
     return e == NULL ? EXIT_OK : fail(e);
 }
 
-/* -- ledger, coverage -------------------------------------------------------------------------------------- */
+/* -- ledger, coverage -------------------------------------------------------------------------- */
 
 static void show_progress(void *ctx, uint64_t done)
 {

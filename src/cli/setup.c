@@ -65,7 +65,7 @@ struct err *root_key_load(const char *path, const char *data_dir, bool create, s
     return e;
 }
 
-/* -- the administrator's key, for `ward env`: sealed under the root key ---------------------------- */
+/* -- the administrator's key, for `ward env`: sealed under the root key ------------------------ */
 
 static void admin_key(const struct secret *root, unsigned char out[AES_KEY_SIZE])
 {
@@ -116,7 +116,7 @@ struct err *admin_load(struct arena *a, const char *data_dir, const struct secre
     return secret_new(jv_s(jv_get(j, "secret")), &out->secret_access_key);
 }
 
-/* -- the local CA ------------------------------------------------------------------------------------ */
+/* -- the local CA ------------------------------------------------------------------------------ */
 
 struct err *ca_open(struct arena *a, struct store *s, const char *data_dir, struct ca **out,
                     const char **out_path)
@@ -146,7 +146,7 @@ struct err *ca_open(struct arena *a, struct store *s, const char *data_dir, stru
     return NULL;
 }
 
-/* -- what a running Ward says of itself ----------------------------------------------------------------- */
+/* -- what a running Ward says of itself -------------------------------------------------------- */
 
 struct err *running_save(const char *data_dir, const struct ward *w, struct str account)
 {

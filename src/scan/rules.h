@@ -31,7 +31,7 @@ struct correlation {
 };
 
 struct rule {
-    struct str id, title, reason, reference, language, file;
+    struct str id, name, title, reason, reference, language, file; /* name: what correlations say */
     enum severity severity;
     size_t line;
     bool hidden; /* only a part of correlations: no findings of its own */

@@ -165,13 +165,23 @@ static struct data_key *evict(struct keyring *k)
     return NULL;
 }
 
+static struct err *damaged(const char *what)
+{
+    return err_detail(err_new(ERR_CORRUPT, "Stored data failed its integrity check."), "%s", what);
+}
+
+static struct err *gone(void)
+{
+    return damaged("keyring: the data key that sealed this is gone (its owner was destroyed)");
+}
+
 static struct err *being_destroyed(void)
 {
     return err_new(ERR_CONFLICT, "What owns this data is being deleted; try again.");
 }
 
 /* Puts a loaded key into the cache and gives a reference to what is there then. ERR_CONFLICT: a
- * destruction came between; load again. Takes `d` over. */
+ * destruction came between; load again. ERR_CORRUPT: it is being destroyed. Takes `d` over. */
 static struct err *remember(struct keyring *k, struct data_key *d, uint64_t generation,
                             struct data_key **out)
 {
@@ -182,7 +192,10 @@ static struct err *remember(struct keyring *k, struct data_key *d, uint64_t gene
     if (there != NULL) {
         unneeded = d;
         d = there;
-    } else if (generation != k->generation || map_get(&k->destroying, name_of(d)) != NULL) {
+    } else if (map_get(&k->destroying, name_of(d)) != NULL) {
+        unneeded = d;
+        e = gone();
+    } else if (generation != k->generation) {
         unneeded = d;
         e = being_destroyed();
     } else if (k->cached == KEYRING_CACHED_MAX && (evicted = evict(k)) == NULL) {
@@ -240,11 +253,6 @@ static struct err *read_row(struct keyring *k, struct str key, struct arena *a, 
         *out = arena_str(a, found);
     k->engine->ops->abort(t);
     return e;
-}
-
-static struct err *damaged(const char *what)
-{
-    return err_detail(err_new(ERR_CORRUPT, "Stored data failed its integrity check."), "%s", what);
 }
 
 /* What a wrapping is bound to: purpose, store, and the rest by its user. */
@@ -331,7 +339,7 @@ static struct err *load(struct keyring *k, const unsigned char *id, uint64_t gen
     if (row.p == NULL && !generation_is(k, generation))
         return being_destroyed(); /* perhaps since its id was read: look again */
     if (row.p == NULL)
-        return damaged("keyring: the data key that sealed this is gone (its owner was destroyed)");
+        return gone();
     struct data_key *d = NULL;
     TRY(parse_row(k, a, id, row, &d));
     return remember(k, d, generation, out);
@@ -471,7 +479,11 @@ static struct err *by_name(struct keyring *k, struct str name, struct data_key *
         }
         if (e == NULL)
             e = make(k, name); /* and then load what is stored, which proves that it opens */
-        if (e != NULL && !err_is(e, ERR_CONFLICT))
+        /* A key that was found gone may have been so by a destruction that is over by now. */
+        bool again = e == NULL || err_is(e, ERR_CONFLICT) ||
+                     (err_is(e, ERR_CORRUPT) &&
+                      (is_destroying(k, name) || !generation_is(k, generation)));
+        if (!again)
             return e;
         err_free(e);
     }

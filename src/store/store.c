@@ -22,7 +22,7 @@ enum {
     CACHE_BYTES = 8 * 1024 * 1024,
     /* Kept free for the engine's own files and for the operator's way out: the engine must not
      * meet a full disk in the middle of writing what it needs to open again. */
-    DISK_RESERVE_BYTES = 32 * 1024 * 1024,
+    DISK_RESERVE_BYTES = 16 * 1024 * 1024,
 };
 
 struct store {

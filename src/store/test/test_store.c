@@ -449,15 +449,18 @@ static void test_no_lost_update(void **state)
     assert_str(get(c.f, "t", "counter"), want);
 }
 
+static _Atomic int threads_begun;
+
 /* Many threads are the first to write for the same owners. */
 static void *first_writes(void *arg)
 {
     struct fixture *f = arg;
     struct arena *a = arena_new(1 << 20);
+    int mine = threads_begun++;
     for (int i = 0; i < 10; i++) {
         struct txn *t = begin(f, TXN_WRITE);
         struct str owner = arena_fmt(a, "123456789012/new/%d", i);
-        struct str key = arena_fmt(a, "%d/%p", i, (void *)a);
+        struct str key = arena_fmt(a, "%d/%d", i, mine);
         OK(txn_put(t, "race", owner, key, owner));
         OK(txn_commit(&t));
     }
@@ -568,9 +571,10 @@ static void *write_and_read(void *arg)
 {
     struct destroying *d = arg;
     struct arena *a = arena_new(1 << 20);
+    int mine = threads_begun++;
     for (unsigned n = 0; !d->stop; n++, arena_reset(a)) {
         unsigned before = d->epoch;
-        struct str key = arena_fmt(a, "%p/%u", (void *)a, n), v = STR_NONE;
+        struct str key = arena_fmt(a, "%d/%u", mine, n), v = STR_NONE;
         struct txn *t = begin(d->f, TXN_WRITE);
         struct err *e = txn_put(t, "t", OWNER, key, STR("v"));
         if (e == NULL)

@@ -3,7 +3,7 @@
 
 #include "template.h"
 
-/* -- renames ------------------------------------------------------------------------------------------ */
+/* -- renames ----------------------------------------------------------------------------------- */
 
 /* What `name` is called by the API; *out_wrap: its value goes into a list of one. */
 static struct str renamed(const char *renames, struct str name, bool *out_wrap)
@@ -42,7 +42,7 @@ static const struct jv *rename_all(struct arena *a, const char *renames, const s
     return made;
 }
 
-/* -- lookups -------------------------------------------------------------------------------------------- */
+/* -- lookups ----------------------------------------------------------------------------------- */
 
 const struct jv *fill_path(const struct act *x, const struct jv *v, struct str path)
 {
@@ -185,7 +185,7 @@ const struct jv *fill_text(struct arena *a, const struct act *x, const struct jv
     return jv_new_str(a, s);
 }
 
-/* -- inputs ----------------------------------------------------------------------------------------------- */
+/* -- inputs ------------------------------------------------------------------------------------ */
 
 struct filled {
     const struct jv *v; /* NULL: absent */

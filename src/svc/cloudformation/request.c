@@ -2,7 +2,7 @@
  * made. */
 #include "room.h"
 
-/* -- the template ----------------------------------------------------------------------------------------- */
+/* -- the template ------------------------------------------------------------------------------ */
 
 /* Of our own S3 only: https://ENDPOINT/BUCKET/KEY, https://s3.REGION.amazonaws.com/BUCKET/KEY or
  * https://BUCKET.s3….amazonaws.com/KEY; read with the caller's permissions. */
@@ -85,7 +85,7 @@ struct err *check_stack_name(struct str name)
                           STACK_NAME_MAX);
 }
 
-/* -- capabilities and types ---------------------------------------------------------------------------------- */
+/* -- capabilities and types -------------------------------------------------------------------- */
 
 int needed_capability(const struct template *t, struct arena *a, struct str *out_reason)
 {
@@ -144,7 +144,7 @@ static struct err *check_types(struct call *c, const struct template *t)
                           arena_cstr(c->arena, buf_view(&b)));
 }
 
-/* -- parameters, tags, topics --------------------------------------------------------------------------------- */
+/* -- parameters, tags, topics ------------------------------------------------------------------ */
 
 static struct err *given_params(struct call *c, const struct cloudformation_Parameters *list,
                                 struct jv **given, struct jv **keep)
@@ -272,7 +272,7 @@ void plan_into(struct arena *a, struct jv *row, const struct plan *p)
     set_v(a, row, "hidden", hidden);
 }
 
-/* -- in whose name ------------------------------------------------------------------------------------------- */
+/* -- in whose name ----------------------------------------------------------------------------- */
 
 struct err *set_actor(struct call *c, struct jv *stack, struct str role)
 {

@@ -29,7 +29,7 @@ static struct err *bad_args(const char *fn, const char *wanted)
     return template_error("Template error: every %s object requires %s.", fn, wanted);
 }
 
-/* -- names ------------------------------------------------------------------------------------------- */
+/* -- names ------------------------------------------------------------------------------------- */
 
 static struct err *pseudo(struct scope *s, struct str name, const struct jv **out)
 {
@@ -99,7 +99,7 @@ static struct err *get_att(struct scope *s, const struct jv *arg, int depth, con
     return get(s, name, attr, out);
 }
 
-/* -- text -------------------------------------------------------------------------------------------- */
+/* -- text -------------------------------------------------------------------------------------- */
 
 struct sub {
     struct scope *s;
@@ -221,7 +221,7 @@ static struct err *fn_base64(struct scope *s, const struct jv *arg, const struct
     return NULL;
 }
 
-/* -- tables and choices -------------------------------------------------------------------------------- */
+/* -- tables and choices ------------------------------------------------------------------------ */
 
 static struct err *fn_find(struct scope *s, const struct jv *arg, const struct jv **out)
 {

@@ -7,7 +7,7 @@
 #include "template.h"
 #include "types.h"
 
-/* -- stack.c: rows -------------------------------------------------------------------------------- */
+/* -- stack.c: rows ----------------------------------------------------------------------------- */
 
 struct place { /* where a stack's rows are */
     struct str account, region, uuid;
@@ -54,7 +54,7 @@ struct err *stack_status(struct txn *t, struct arena *a, const struct place *p, 
                          const char *status, struct str reason) MUST_CHECK;
 bool in_progress(struct str status);
 
-/* -- request.c ------------------------------------------------------------------------------------- */
+/* -- request.c --------------------------------------------------------------------------------- */
 
 struct request { /* what CreateStack, UpdateStack and CreateChangeSet have in common */
     struct str body, url;
@@ -97,7 +97,7 @@ struct err *new_stack(struct call *c, struct str name, struct place *out_place, 
 struct err *begin_update(struct call *c, const struct place *p, struct jv *stack,
                          const struct plan *plan, struct str token) MUST_CHECK;
 
-/* -- run.c, resource.c, output.c: the job ------------------------------------------------------------ */
+/* -- run.c, resource.c, output.c: the job ------------------------------------------------------ */
 
 struct run {
     struct ward *ward;
@@ -155,7 +155,7 @@ struct err *exports_in_use(struct txn *t, struct arena *a, const struct place *p
 
 extern const struct job_kind cloudformation_jobs[];
 
-/* -- targets (ops.c) and handlers --------------------------------------------------------------------- */
+/* -- targets (ops.c) and handlers -------------------------------------------------------------- */
 struct err *target_stack(struct call *c, struct target *out);
 struct err *target_change_set(struct call *c, struct target *out);
 struct err *target_role(struct call *c, struct target *out);

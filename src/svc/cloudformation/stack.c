@@ -115,7 +115,7 @@ struct err *stack_name_del(struct txn *t, const struct place *p, struct str name
     return txn_del(t, CFN_T_NAME, key_of(&k));
 }
 
-/* -- templates --------------------------------------------------------------------------------------- */
+/* -- templates --------------------------------------------------------------------------------- */
 
 struct err *template_text_put(struct txn *t, const struct place *p, const char *which,
                               struct str text)
@@ -137,7 +137,7 @@ struct err *template_text_del(struct txn *t, const struct place *p, const char *
     return txn_del(t, CFN_T_TEMPLATE, key_of(&k));
 }
 
-/* -- resources ---------------------------------------------------------------------------------------- */
+/* -- resources --------------------------------------------------------------------------------- */
 
 struct err *resource_save(struct txn *t, struct arena *a, const struct place *p,
                           const struct jv *row)
@@ -180,7 +180,7 @@ bool resource_live(const struct jv *row)
     return row != NULL && !str_is(s, "DELETE_COMPLETE") && !str_is(s, "DELETE_SKIPPED");
 }
 
-/* -- events --------------------------------------------------------------------------------------------- */
+/* -- events ------------------------------------------------------------------------------------ */
 
 struct err *event_add(struct txn *t, struct arena *a, const struct place *p, struct jv *stack,
                       const struct event *e)

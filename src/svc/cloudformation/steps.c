@@ -17,7 +17,7 @@ static bool among(const char *words, const char *word)
     return false;
 }
 
-/* -- whether a step is for now --------------------------------------------------------------------------- */
+/* -- whether a step is for now ----------------------------------------------------------------- */
 
 static bool passes(struct arena *a, const struct act *x, const struct jv *element, const char *test)
 {
@@ -87,7 +87,7 @@ static struct jv *elements(struct arena *a, const struct act *x, const struct st
     return list;
 }
 
-/* -- the call ------------------------------------------------------------------------------------------------ */
+/* -- the call ---------------------------------------------------------------------------------- */
 
 /* Values that outlive the call, copied. */
 static const struct jv *keep(struct arena *a, const struct jv *v)

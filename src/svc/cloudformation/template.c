@@ -64,7 +64,7 @@ struct err *sub_each(struct str text, struct err *(*fn)(void *ctx, bool literal,
     return NULL;
 }
 
-/* -- sections --------------------------------------------------------------------------------------- */
+/* -- sections ---------------------------------------------------------------------------------- */
 
 static struct err *section(const struct template *t, const char *name, size_t max,
                            const struct jv **out)
@@ -162,7 +162,7 @@ static struct err *check_resource(struct str name, const struct jv *r)
     return NULL;
 }
 
-/* -- names ------------------------------------------------------------------------------------------- */
+/* -- names ------------------------------------------------------------------------------------- */
 
 struct names { /* of one walk through a value */
     const struct template *t;

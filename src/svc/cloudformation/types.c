@@ -53,7 +53,7 @@ void set_b(struct arena *a, struct jv *o, const char *key, bool v)
     set_v(a, o, key, jv_new_bool(a, v));
 }
 
-/* -- one value into its type --------------------------------------------------------------------------- */
+/* -- one value into its type ------------------------------------------------------------------- */
 
 static struct err *mistyped(const struct prop *p, const char *wanted)
 {

@@ -1,7 +1,7 @@
 /* AWS::IAM::*: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_IAM.html */
 #include "types.h"
 
-/* -- what roles, users and groups share: policies, inline and attached ----------------------------- */
+/* -- what roles, users and groups share: policies, inline and attached ------------------------- */
 
 #define GONE_CODES "NoSuchEntity"
 
@@ -37,7 +37,7 @@
     {.on = ON_DELETE, .room = "iam", .op = "Delete" kind, .in = "{\"" kind "Name\":\"$id\"}",      \
      .ignore = GONE_CODES}
 
-/* -- roles ------------------------------------------------------------------------------------------ */
+/* -- roles ------------------------------------------------------------------------------------- */
 
 static const struct prop role_props[] = {
     {"AssumeRolePolicyDocument", P_JSON, P_REQUIRED, NULL},
@@ -83,7 +83,7 @@ static const struct rtype role = {.name = "AWS::IAM::Role", .props = role_props,
                                   .name_prop = "RoleName", .name_style = NAME_ANY,
                                   .name_max = 64, .iam = true};
 
-/* -- users and groups ----------------------------------------------------------------------------------- */
+/* -- users and groups -------------------------------------------------------------------------- */
 
 static const struct prop user_props[] = {
     {"Groups", P_LIST, 0, NULL},
@@ -171,7 +171,7 @@ static const struct rtype access_key = {.name = "AWS::IAM::AccessKey", .props = 
                                         .steps = access_key_steps,
                                         .attributes = access_key_attributes, .iam = true};
 
-/* -- policies -------------------------------------------------------------------------------------------- */
+/* -- policies ---------------------------------------------------------------------------------- */
 
 static const struct prop policy_props[] = {
     {"Groups", P_LIST, 0, NULL},

@@ -132,7 +132,7 @@ static const struct rtype egress = {.name = "AWS::EC2::SecurityGroupEgress",
                                     .attributes = rule_attributes, .name_style = NAME_ANY,
                                     .name_max = 128};
 
-/* -- addresses ---------------------------------------------------------------------------------------- */
+/* -- addresses --------------------------------------------------------------------------------- */
 
 static const struct prop eip_props[] = {
     {"Domain", P_STR, P_REPLACE, NULL},
@@ -190,7 +190,7 @@ static const struct rtype eip_association = {.name = "AWS::EC2::EIPAssociation",
                                              .steps = eip_association_steps,
                                              .attributes = rule_attributes};
 
-/* -- instances --------------------------------------------------------------------------------------------- */
+/* -- instances --------------------------------------------------------------------------------- */
 
 static const struct prop instance_props[] = {
     {"AvailabilityZone", P_STR, P_REPLACE, NULL},

@@ -2,7 +2,7 @@
  * https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_SNS.html */
 #include "types.h"
 
-/* -- SQS ------------------------------------------------------------------------------------------- */
+/* -- SQS --------------------------------------------------------------------------------------- */
 
 static const struct prop queue_props[] = {
     {"ContentBasedDeduplication", P_BOOL, 0, NULL},
@@ -107,7 +107,7 @@ static const struct rtype queue_policy = {.name = "AWS::SQS::QueuePolicy",
                                           .steps = queue_policy_steps, .name_style = NAME_ANY,
                                           .name_max = 128};
 
-/* -- SNS ------------------------------------------------------------------------------------------- */
+/* -- SNS --------------------------------------------------------------------------------------- */
 
 static const struct prop topic_props[] = {
     {"ContentBasedDeduplication", P_BOOL, 0, NULL},

@@ -9,7 +9,7 @@
     {.on = ON_UPDATE, .when = "Tags", .room = "ec2", .op = "CreateTags",                           \
      .in = "{\"Resources\":[\"" id "\"],\"Tags\":\"$p.Tags\"}"}
 
-/* -- VPC and subnets -------------------------------------------------------------------------------- */
+/* -- VPC and subnets --------------------------------------------------------------------------- */
 
 static const struct prop vpc_props[] = {
     {"CidrBlock", P_STR, P_REPLACE, NULL},
@@ -89,7 +89,7 @@ static const struct attribute subnet_attributes[] = {{"SubnetId", "$id"},
 static const struct rtype subnet = {.name = "AWS::EC2::Subnet", .props = subnet_props,
                                     .steps = subnet_steps, .attributes = subnet_attributes};
 
-/* -- gateways and routes ------------------------------------------------------------------------------- */
+/* -- gateways and routes ----------------------------------------------------------------------- */
 
 static const struct prop tags_only[] = {{"Tags", P_TAGS, 0, NULL}, {0}};
 
@@ -206,7 +206,7 @@ static const struct rtype table_association = {.name = "AWS::EC2::SubnetRouteTab
                                                .steps = table_association_steps,
                                                .attributes = id_attribute};
 
-/* -- network ACLs ---------------------------------------------------------------------------------------- */
+/* -- network ACLs ------------------------------------------------------------------------------ */
 
 static const struct step acl_steps[] = {
     {.on = ON_CREATE, .room = "ec2", .op = "CreateNetworkAcl",
@@ -285,7 +285,7 @@ static const struct rtype acl_association = {.name = "AWS::EC2::SubnetNetworkAcl
                                              .steps = acl_association_steps,
                                              .attributes = acl_association_attributes};
 
-/* -- DHCP options ------------------------------------------------------------------------------------------ */
+/* -- DHCP options ------------------------------------------------------------------------------ */
 
 static const struct prop dhcp_props[] = {
     {"DomainName", P_STR, P_REPLACE, NULL},

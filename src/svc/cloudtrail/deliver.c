@@ -33,7 +33,7 @@ struct delivery {
     int64_t now_ms;
 };
 
-/* -- the cursor --------------------------------------------------------------------------------------------- */
+/* -- the cursor -------------------------------------------------------------------------------- */
 
 static struct str cursor_text(struct arena *a, const struct ledger_cursor *c)
 {
@@ -61,7 +61,7 @@ struct err *trail_cursor_now(struct call *c, const struct trail *t)
     return txn_put(c->txn, TRAIL_T_CURSOR, t->account, key_of(&k), cursor_text(c->arena, &now));
 }
 
-/* -- choosing ------------------------------------------------------------------------------------------------ */
+/* -- choosing ---------------------------------------------------------------------------------- */
 
 static bool is_global(const struct jv *event)
 {
@@ -150,7 +150,7 @@ static struct err *collect(struct delivery *d, struct txn *t)
     }
 }
 
-/* -- writing -------------------------------------------------------------------------------------------------- */
+/* -- writing ----------------------------------------------------------------------------------- */
 
 /* gzip (RFC 1952) at the usual level. */
 static struct err *compress_text(struct arena *a, struct str text, struct str *out)
@@ -239,7 +239,7 @@ static struct err *put_file(struct delivery *d, struct file *f)
     return NULL;
 }
 
-/* -- the job ---------------------------------------------------------------------------------------------------- */
+/* -- the job ----------------------------------------------------------------------------------- */
 
 static struct err *load(struct delivery *d, bool *out_found)
 {

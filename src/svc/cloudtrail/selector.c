@@ -6,7 +6,7 @@
 
 enum { SELECTORS_MAX = 5, DATA_VALUES_MAX = 250, ADVANCED_MAX = 500 };
 
-/* -- matching --------------------------------------------------------------------------------------------- */
+/* -- matching ---------------------------------------------------------------------------------- */
 
 static bool read_write(const struct jv *selector, const struct event *e)
 {
@@ -144,7 +144,7 @@ bool trail_selects(const struct trail *t, const struct event *e)
     return false;
 }
 
-/* -- operations --------------------------------------------------------------------------------------------- */
+/* -- operations -------------------------------------------------------------------------------- */
 
 static struct err *invalid(const char *why)
 {

@@ -144,7 +144,7 @@ struct err *trail_list(struct call *c, bool shadows, struct trail_list *out)
     return NULL;
 }
 
-/* -- checks ---------------------------------------------------------------------------------------------- */
+/* -- checks ------------------------------------------------------------------------------------ */
 
 static struct err *check_name(struct str n)
 {
@@ -248,7 +248,7 @@ static struct str topic_name(struct str arn)
     return at < 0 ? arn : str_skip(arn, (size_t)at + 1);
 }
 
-/* -- operations ------------------------------------------------------------------------------------------ */
+/* -- operations -------------------------------------------------------------------------------- */
 
 static struct err *not_built(struct call *c, struct str group, struct opt_bool organization)
 {

@@ -80,6 +80,26 @@ static const struct op_row rows[] = {
     WRITE(CreateDhcpOptions, "DhcpConfigurations TagSpecifications", "*"),
     WRITE(DeleteDhcpOptions, "DhcpOptionsId", NULL),
     DESCRIBE(DescribeDhcpOptions, "DhcpOptionsIds Filters MaxResults"),
+    WRITE(AllocateAddress, "Domain NetworkBorderGroup TagSpecifications", "*"),
+    WRITE(ReleaseAddress, "AllocationId PublicIp", NULL),
+    READ(DescribeAddresses, "AllocationIds PublicIps Filters"),
+    WRITE(AssociateAddress, "AllocationId PublicIp InstanceId NetworkInterfaceId PrivateIpAddress "
+          "AllowReassociation", "*"),
+    WRITE(DisassociateAddress, "AssociationId PublicIp", NULL),
+    WRITE_BY(RunInstances, need_run, "ImageId InstanceType MinCount MaxCount SubnetId "
+             "SecurityGroupIds PrivateIpAddress NetworkInterfaces UserData IamInstanceProfile "
+             "KeyName Placement Monitoring DisableApiTermination "
+             "InstanceInitiatedShutdownBehavior TagSpecifications ClientToken", "*"),
+    WRITE(StartInstances, "InstanceIds", "*"),
+    WRITE(StopInstances, "InstanceIds Force", "*"),
+    WRITE(RebootInstances, "InstanceIds", NULL),
+    WRITE(TerminateInstances, "InstanceIds Force", "*"),
+    READ(DescribeInstances, "InstanceIds Filters MaxResults"),
+    READ(DescribeInstanceStatus, "InstanceIds Filters MaxResults IncludeAllInstances"),
+    READ(DescribeInstanceAttribute, "InstanceId Attribute"),
+    WRITE(ModifyInstanceAttribute, "InstanceId Attribute Value SourceDestCheck "
+          "DisableApiTermination InstanceType UserData InstanceInitiatedShutdownBehavior Groups",
+          NULL),
     WRITE(CreateTags, "Resources Tags", NULL),
     WRITE(DeleteTags, "Resources Tags", NULL),
     READ(DescribeTags, "Filters MaxResults"),
@@ -96,4 +116,5 @@ const struct room ec2_room = {
     .n_ops = ARRAY_LEN(rows),
     .validation_code = NULL, /* begin.c speaks EC2's own words */
     .denied_code = "UnauthorizedOperation",
+    .jobs = ec2_jobs,
 };

@@ -204,7 +204,9 @@ struct err *routes_instance_state(struct call *c, struct str vpc_id, struct str 
 
 /* rule.c */
 struct err *derive_group(struct call *c, const struct jv *row, struct jv *view);
-/* A rule row, by its parts; peer: a cidr, or a group. */
+/* attribute.c */
+struct err *derive_instance(struct call *c, const struct jv *row, struct jv *view);
+/* A rule row, by its parts; the peer is the caller's to set. */
 struct jv *rule_row(struct call *c, const struct jv *group, bool egress, struct str protocol,
                     int64_t from, int64_t to);
 bool protocol_number(struct str text, int64_t *out); /* -1: all */

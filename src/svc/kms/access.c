@@ -138,7 +138,7 @@ struct err *key_save(struct call *c, const struct key *k)
     return row_put(c, KMS_T_KEY, key_owner(a, k), key_of(&at), r);
 }
 
-/* -- targets ------------------------------------------------------------------------------------- */
+/* -- targets ----------------------------------------------------------------------------------- */
 
 static void context_keys(struct call *c, const struct kms_EncryptionContextType *x)
 {

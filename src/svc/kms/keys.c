@@ -171,7 +171,7 @@ OP_HANDLER_NO_OUT(kms, UpdateKeyDescription, UpdateKeyDescriptionRequest)
     return key_save(c, &k);
 }
 
-/* -- deletion --------------------------------------------------------------------------------------- */
+/* -- deletion ---------------------------------------------------------------------------------- */
 
 OP_HANDLER(kms, ScheduleKeyDeletion, ScheduleKeyDeletionRequest, ScheduleKeyDeletionResponse)
 {
@@ -289,7 +289,7 @@ static enum job_next run_delete(struct job *j, int64_t *again_ms)
     return done ? JOB_DONE : JOB_AGAIN;
 }
 
-/* -- rotation ----------------------------------------------------------------------------------------- */
+/* -- rotation ---------------------------------------------------------------------------------- */
 
 static int64_t next_rotation(const struct key *k)
 {

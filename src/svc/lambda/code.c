@@ -86,7 +86,7 @@ struct err *code_load(struct txn *t, struct arena *a, const struct function *f, 
     return NULL;
 }
 
-/* -- unpacking ------------------------------------------------------------------------------------ */
+/* -- unpacking --------------------------------------------------------------------------------- */
 
 static struct err *write_piece(void *ctx, struct str piece)
 {

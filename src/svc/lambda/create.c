@@ -8,7 +8,7 @@ static struct err *invalid(const char *what)
     return err_aws(400, "InvalidParameterValueException", "%s", what);
 }
 
-/* -- what is asked for ---------------------------------------------------------------------------- */
+/* -- what is asked for ------------------------------------------------------------------------- */
 
 static struct err *check_runtime(struct call *c, struct str runtime)
 {
@@ -192,7 +192,7 @@ static bool wants_logging(const struct lambda_LoggingConfig *l, struct str name)
            l->ApplicationLogLevel.p != NULL || l->SystemLogLevel.p != NULL;
 }
 
-/* -- code ------------------------------------------------------------------------------------------ */
+/* -- code -------------------------------------------------------------------------------------- */
 
 struct code_source {
     struct str zip, bucket, key, version;
@@ -238,7 +238,7 @@ static struct err *code_once(struct call *c, const struct code_source *s, struct
     return NULL;
 }
 
-/* -- the calls -------------------------------------------------------------------------------------- */
+/* -- the calls --------------------------------------------------------------------------------- */
 
 static struct err *check_create(struct call *c, const struct lambda_CreateFunctionRequest *in)
 {

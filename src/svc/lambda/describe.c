@@ -37,7 +37,7 @@ OP_HANDLER(lambda, GetFunction, GetFunctionRequest, GetFunctionResponse)
     return NULL;
 }
 
-/* -- every function of an account and Region ---------------------------------------------------- */
+/* -- every function of an account and Region --------------------------------------------------- */
 
 /* fn answers false to stop; *out_position then leads to the function it stopped at. */
 static struct err *each_function(struct call *c, struct str position,
@@ -134,7 +134,7 @@ OP_HANDLER_NO_IN(lambda, GetAccountSettings, GetAccountSettingsResponse)
     return NULL;
 }
 
-/* -- reserved concurrency -------------------------------------------------------------------------- */
+/* -- reserved concurrency ---------------------------------------------------------------------- */
 
 OP_HANDLER(lambda, PutFunctionConcurrency, PutFunctionConcurrencyRequest, Concurrency)
 {
@@ -173,7 +173,7 @@ OP_HANDLER_NO_OUT(lambda, DeleteFunctionConcurrency, DeleteFunctionConcurrencyRe
     return function_save(c, &f);
 }
 
-/* -- tags -------------------------------------------------------------------------------------------- */
+/* -- tags -------------------------------------------------------------------------------------- */
 
 OP_HANDLER_NO_OUT(lambda, TagResource, TagResourceRequest)
 {

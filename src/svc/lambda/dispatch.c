@@ -29,7 +29,7 @@ static void wake(const struct env_slot *s)
     (void)n;
 }
 
-/* -- invocations ------------------------------------------------------------------------------------ */
+/* -- invocations ------------------------------------------------------------------------------- */
 
 struct invocation *invocation_new(struct ward *w, const struct function *f, struct str payload,
                                   struct str client_context)
@@ -76,7 +76,7 @@ void invocation_finish(struct invocation *v, struct err *refused, const char *fu
     invocation_unref(v);
 }
 
-/* -- slots ------------------------------------------------------------------------------------------- */
+/* -- slots ------------------------------------------------------------------------------------- */
 
 /* From now on it is no part of the counts; its thread ends it. */
 static void retire(struct env_slot *s)
@@ -261,7 +261,7 @@ void slot_gone(struct env_slot *s)
     pthread_mutex_unlock(&D.lock);
 }
 
-/* -- unpacked packages ---------------------------------------------------------------------------------- */
+/* -- unpacked packages ------------------------------------------------------------------------- */
 
 struct unpacked {
     struct unpacked *next;
@@ -369,7 +369,7 @@ void unpacked_put(const char *dir)
     drop_unpacked(u);
 }
 
-/* -- start and stop --------------------------------------------------------------------------------------- */
+/* -- start and stop ---------------------------------------------------------------------------- */
 
 static struct err *make_base(const struct ward *w)
 {

@@ -41,7 +41,7 @@ struct env {
     struct str init_error;
 };
 
-/* -- starting ----------------------------------------------------------------------------------------- */
+/* -- starting ---------------------------------------------------------------------------------- */
 
 /* Short-lived credentials of the execution role, by way of STS: its trust policy is asked each time,
  * and the call is on record. */
@@ -203,7 +203,7 @@ static struct err *start(struct env *e)
     return NULL;
 }
 
-/* -- invocations ----------------------------------------------------------------------------------------- */
+/* -- invocations ------------------------------------------------------------------------------- */
 
 static void drain_output(struct env *e)
 {
@@ -347,7 +347,7 @@ void env_too_large(struct env *e)
              LAMBDA_PAYLOAD_MAX);
 }
 
-/* -- its end ---------------------------------------------------------------------------------------------- */
+/* -- its end ----------------------------------------------------------------------------------- */
 
 static void died(struct env *e)
 {
@@ -411,7 +411,7 @@ static void no_sandbox(struct env *e)
                           NULL, STR_NONE);
 }
 
-/* -- the loop ---------------------------------------------------------------------------------------------- */
+/* -- the loop ---------------------------------------------------------------------------------- */
 
 static void take_connection(struct env *e, char what, int fd)
 {

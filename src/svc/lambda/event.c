@@ -42,7 +42,7 @@ struct err *event_put(struct call *c, const struct function *f, struct str paylo
     return put(c->txn, a, e, c->now_ms);
 }
 
-/* -- dead letters ------------------------------------------------------------------------------------------ */
+/* -- dead letters ------------------------------------------------------------------------------ */
 
 static void attribute(struct arena *a, struct jv *all, const char *name, const char *type,
                       struct str value)
@@ -99,7 +99,7 @@ static void give_up(struct ward *w, struct arena *a, const struct function *f,
                 send_dead_letter(w, a, f, event, code, message));
 }
 
-/* -- the end of an invocation ------------------------------------------------------------------------------- */
+/* -- the end of an invocation ------------------------------------------------------------------ */
 
 /* What the next step of an event is, in a transaction of its own. */
 static struct err *settle(struct ward *w, struct arena *a, const struct jv *event, int64_t due_ms)
@@ -177,7 +177,7 @@ static void event_finished(struct invocation *v)
             settle(v->ward, a, event, due_ms));
 }
 
-/* -- the job ------------------------------------------------------------------------------------------------- */
+/* -- the job ----------------------------------------------------------------------------------- */
 
 static struct err *start(struct job *j, int64_t *again_ms, bool *out_over)
 {
@@ -223,7 +223,7 @@ static enum job_next run_event(struct job *j, int64_t *again_ms)
     return JOB_AGAIN;
 }
 
-/* -- after a deletion -------------------------------------------------------------------------------------------- */
+/* -- after a deletion -------------------------------------------------------------------------- */
 
 struct err *destroy_later(struct call *c, const struct function *f)
 {

@@ -35,7 +35,7 @@ enum {
 /* What init.c says on the control socket, the first byte of a packet. */
 enum { SAY_READY = 'H', SAY_RUNTIME = 'R', SAY_AWS = 'A', SAY_EXIT = 'X', SAY_NO_EXEC = 'E' };
 
-/* -- invocations --------------------------------------------------------------------------------- */
+/* -- invocations ------------------------------------------------------------------------------- */
 struct invocation {
     _Atomic int refs;
     struct ward *ward;
@@ -65,7 +65,7 @@ void invocation_finish(struct invocation *v, struct err *refused, const char *fu
 struct err *dispatch(struct invocation *v, const struct function *f) MUST_CHECK;
 void dispatch_retire(void *arn); /* a C string: its environments take no more calls */
 
-/* -- log lines ------------------------------------------------------------------------------------- */
+/* -- log lines --------------------------------------------------------------------------------- */
 struct output {
     struct ward *ward;
     struct str account, region, name, role, stream; /* the environment's */
@@ -85,7 +85,7 @@ void output_clear(struct output *o);
 struct err *output_start(struct ward *w) MUST_CHECK; /* the thread that writes batches */
 void output_stop(void);                              /* after what is queued was tried */
 
-/* -- sandboxes ---------------------------------------------------------------------------------------- */
+/* -- sandboxes --------------------------------------------------------------------------------- */
 struct sandbox_spec {
     const char *code_dir, *ca_file; /* ca_file NULL: none */
     struct str init;                /* what init.c reads: strings ended by NUL */
@@ -107,7 +107,7 @@ void cgroup_make(const char *id, int64_t memory_mb, int64_t ephemeral_mb, char n
 void cgroup_remove(const char *name);
 int64_t cgroup_memory_peak(const char *name);
 
-/* -- environments --------------------------------------------------------------------------------------- */
+/* -- environments ------------------------------------------------------------------------------ */
 struct env;
 struct rt_conn { /* one connection to the Runtime API */
     int fd; /* -1: free */

@@ -30,7 +30,7 @@ static struct {
     bool running, stopping;
 } Q = {.lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER};
 
-/* -- writing ------------------------------------------------------------------------------------------- */
+/* -- writing ----------------------------------------------------------------------------------- */
 
 static struct str group_name(struct arena *a, const struct batch *b)
 {
@@ -133,7 +133,7 @@ void output_stop(void)
     Q.running = false;
 }
 
-/* -- gathering ------------------------------------------------------------------------------------------ */
+/* -- gathering --------------------------------------------------------------------------------- */
 
 static void begin(struct output *o)
 {

@@ -37,7 +37,7 @@ enum {
 static const char hosts[] = "127.0.0.1 localhost\n::1 localhost\n";
 static const char passwd[] = "sbx_user:x:993:990::/tmp:/sbin/nologin\n";
 
-/* -- seccomp ------------------------------------------------------------------------------------------ */
+/* -- seccomp ----------------------------------------------------------------------------------- */
 
 /* Everything that administers the machine, sees other processes or has kept hurting kernels. */
 static const int denied[] = {
@@ -119,7 +119,7 @@ static struct err *text_fd(struct str text, int *out)
     return NULL;
 }
 
-/* -- the command ------------------------------------------------------------------------------------------ */
+/* -- the command ------------------------------------------------------------------------------- */
 
 struct command { /* complete before the fork: the child only makes system calls */
     const char *bwrap, *code, *exe, *ca;
@@ -194,7 +194,7 @@ static void build_args(struct command *k, const struct sandbox_spec *s)
     k->args[k->n] = NULL;
 }
 
-/* -- the child ---------------------------------------------------------------------------------------------- */
+/* -- the child --------------------------------------------------------------------------------- */
 
 static _Noreturn void child_fails(const char *what)
 {
@@ -275,7 +275,7 @@ static _Noreturn void child(struct command *k)
     child_fails("bubblewrap (bwrap) cannot be run");
 }
 
-/* -- starting ------------------------------------------------------------------------------------------------- */
+/* -- starting ---------------------------------------------------------------------------------- */
 
 static const char *find_bwrap(void)
 {

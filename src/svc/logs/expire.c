@@ -63,7 +63,7 @@ static struct err *remove_streams(struct removal *r, struct txn *t)
     }
 }
 
-/* -- after a deletion ----------------------------------------------------------------------------- */
+/* -- after a deletion -------------------------------------------------------------------------- */
 
 struct err *logs_purge_later(struct call *c, const struct group *g, uint64_t stream_id)
 {
@@ -108,7 +108,7 @@ static enum job_next run_purge(struct job *j, int64_t *again_ms)
     return JOB_AGAIN;
 }
 
-/* -- retention ------------------------------------------------------------------------------------ */
+/* -- retention --------------------------------------------------------------------------------- */
 
 struct err *logs_expire_later(struct call *c, const struct group *g)
 {

@@ -283,7 +283,7 @@ static struct err *take_or(struct reader *r, const struct node **out)
     return NULL;
 }
 
-/* -- the three kinds ------------------------------------------------------------------------------ */
+/* -- the three kinds --------------------------------------------------------------------------- */
 
 static struct err *compile_json(struct reader *r, struct filter *f)
 {
@@ -397,7 +397,7 @@ struct err *filter_compile(struct arena *a, struct str pattern, struct filter **
     return NULL;
 }
 
-/* -- matching --------------------------------------------------------------------------------------- */
+/* -- matching ---------------------------------------------------------------------------------- */
 
 /* Only * is special here; the last star alone is gone back to, so it ends in n * m steps. */
 static bool star_match(struct str pattern, struct str s)

@@ -177,7 +177,7 @@ OP_HANDLER(logs, DescribeLogGroups, DescribeLogGroupsRequest, DescribeLogGroupsR
     }
 }
 
-/* -- retention ------------------------------------------------------------------------------------ */
+/* -- retention --------------------------------------------------------------------------------- */
 
 OP_HANDLER_NO_OUT(logs, PutRetentionPolicy, PutRetentionPolicyRequest)
 {

@@ -116,7 +116,7 @@ OP_HANDLER_NO_OUT(sns, SetTopicAttributes, SetTopicAttributesInput)
     return topic_write(c, &t);
 }
 
-/* -- reading ----------------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 struct counts {
     int64_t confirmed, pending, deleted;

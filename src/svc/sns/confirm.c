@@ -40,7 +40,7 @@ struct err *confirmation_ask(struct call *c, const struct topic *t, struct sub *
     return job_put(c->txn, topic_owner(a, t), "sns.lapse", hash, expires_ms, hash);
 }
 
-/* -- ConfirmSubscription ------------------------------------------------------------------------------- */
+/* -- ConfirmSubscription ----------------------------------------------------------------------- */
 
 /* The subscription that the token is for; "Invalid token" whatever is wrong with it. */
 static struct err *open_token(struct call *c, struct str token, const struct topic *t,
@@ -87,7 +87,7 @@ OP_HANDLER(sns, ConfirmSubscription, ConfirmSubscriptionInput, ConfirmSubscripti
     return sub_write(c->txn, a, &t, &s);
 }
 
-/* -- Unsubscribe ------------------------------------------------------------------------------------------ */
+/* -- Unsubscribe ------------------------------------------------------------------------------- */
 
 /* By the link of a notification: whoever has it got the notification. A subscription that an
  * authorised caller made for a queue, a function or a device is not ended by it: no link is needed
@@ -117,7 +117,7 @@ OP_HANDLER_NO_OUT(sns, Unsubscribe, UnsubscribeInput)
     return anonymous(c) ? unsubscribe_by_link(c, &t, &s) : sub_delete(c->txn, &t, &s);
 }
 
-/* -- jobs ------------------------------------------------------------------------------------------------------ */
+/* -- jobs -------------------------------------------------------------------------------------- */
 
 static struct err *lapse(struct job *j)
 {

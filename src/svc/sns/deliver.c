@@ -20,7 +20,7 @@ enum {
     COMMIT_TRIES = 40,
 };
 
-/* -- slots -------------------------------------------------------------------------------------------------- */
+/* -- slots ------------------------------------------------------------------------------------- */
 
 static struct {
     pthread_mutex_t lock; /* never held across I/O */
@@ -65,7 +65,7 @@ static bool is_slow(struct str protocol)
     return !str_is(protocol, "sqs") && !str_is(protocol, "lambda");
 }
 
-/* -- what all jobs share ----------------------------------------------------------------------------------- */
+/* -- what all jobs share ----------------------------------------------------------------------- */
 
 struct work {
     struct job *j;
@@ -168,7 +168,7 @@ static int64_t next_delay(struct work *w, struct str protocol)
                           jv_s(jv_get(w->sub.attrs, "DeliveryPolicy")), w->retry);
 }
 
-/* -- a message to a subscription ------------------------------------------------------------------------------ */
+/* -- a message to a subscription --------------------------------------------------------------- */
 
 static bool bit_set(struct str bits, size_t i)
 {
@@ -324,7 +324,7 @@ enum job_next sns_deliver_run(struct job *j, int64_t *again_ms)
     return JOB_AGAIN;
 }
 
-/* -- telephones and devices ---------------------------------------------------------------------------------- */
+/* -- telephones and devices -------------------------------------------------------------------- */
 
 static enum outcome to_phone(struct work *w, struct str number, struct err **out_why)
 {
@@ -410,7 +410,7 @@ enum job_next sns_direct_run(struct job *j, int64_t *again_ms)
     return JOB_DONE;
 }
 
-/* -- confirmations ---------------------------------------------------------------------------------------------- */
+/* -- confirmations ----------------------------------------------------------------------------- */
 
 static struct err *read_confirmation(struct work *w, bool *out_found)
 {

@@ -132,7 +132,7 @@ struct str envelope_mail(const struct envelope *v)
                      STR_ARG(v->topic_arn), STR_ARG(v->subscribe_url));
 }
 
-/* -- links ------------------------------------------------------------------------------------------------ */
+/* -- links ------------------------------------------------------------------------------------- */
 
 /* Version is what the line tells the service of an unsigned request by. */
 struct str link_confirm(struct ward *w, struct arena *a, struct str topic_arn, struct str token)

@@ -3,7 +3,7 @@
 
 #include <arpa/inet.h>
 
-/* -- checking ---------------------------------------------------------------------------------------- */
+/* -- checking ---------------------------------------------------------------------------------- */
 
 struct check {
     enum filter_scope scope;
@@ -276,7 +276,7 @@ struct err *filter_parse(struct arena *a, struct str text, enum filter_scope sco
     return NULL;
 }
 
-/* -- conditions on one value ------------------------------------------------------------------------------ */
+/* -- conditions on one value ------------------------------------------------------------------- */
 
 /* '*' stands for any text, "\*" for a star, "\\" for a backslash. Going back only to the last star
  * is enough, so the time is at most the product of the lengths. */
@@ -429,7 +429,7 @@ static bool leaf_match(const struct jv *conds, const struct jv *v, bool there)
     return false;
 }
 
-/* -- the body ------------------------------------------------------------------------------------------------- */
+/* -- the body ---------------------------------------------------------------------------------- */
 
 static bool object_match(const struct jv *policy, const struct jv *v)
 {
@@ -468,7 +468,7 @@ bool filter_match_body(struct arena *a, const struct jv *policy, struct str body
     return v->type == JV_OBJ && object_match(policy, v);
 }
 
-/* -- attributes ----------------------------------------------------------------------------------------------- */
+/* -- attributes -------------------------------------------------------------------------------- */
 
 struct subject {
     struct arena *a;

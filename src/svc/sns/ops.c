@@ -1,7 +1,7 @@
 /* The rows of SNS: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsns.html */
 #include "room.h"
 
-/* -- what a call is about ---------------------------------------------------------------------------------- */
+/* -- what a call is about ---------------------------------------------------------------------- */
 
 /* Services that send to a topic of their own account under its default policy. AWS gives this old
  * key for few services; those that AWS lets in by the topic's policy alone (S3, CloudTrail,
@@ -142,7 +142,7 @@ static struct err *target_publish(struct call *c, struct target *out)
     return NULL;
 }
 
-/* -- needs -------------------------------------------------------------------------------------------------- */
+/* -- needs ------------------------------------------------------------------------------------- */
 
 /* A link carries what entitles to its use: the token, or the subscription's unguessable name. */
 static bool is_signed(const struct call *c)
@@ -186,7 +186,7 @@ static const struct need need_ConfirmSubscription[] = {
 static const struct need need_Unsubscribe[] = {
     {"sns:Unsubscribe", is_signed, target_subscription}, {0}};
 
-/* -- rows --------------------------------------------------------------------------------------------------- */
+/* -- rows -------------------------------------------------------------------------------------- */
 
 #define ROW(op, what, cls, in, result)                                                             \
     .name = #op, .handler = sns_##op##_op, .effect = what, .audit = cls, .needs = need_##op,       \

@@ -17,7 +17,7 @@ struct err *provider_need(struct call *c, const char *what)
                : sns_invalid("%s needs a provider: start Ward with --webhook URL", what);
 }
 
-/* -- applications ------------------------------------------------------------------------------------------- */
+/* -- applications ------------------------------------------------------------------------------ */
 
 struct app {
     struct str account, region, platform, name, arn, uid;
@@ -249,7 +249,7 @@ OP_HANDLER(sns, ListPlatformApplications, ListPlatformApplicationsInput,
     return each_key(&p, in->NextToken, &out->NextToken, list_app, &l);
 }
 
-/* -- devices -------------------------------------------------------------------------------------------------- */
+/* -- devices ----------------------------------------------------------------------------------- */
 
 bool endpoint_arn_parts(struct str text, struct device *out)
 {
@@ -485,7 +485,7 @@ OP_HANDLER(sns, ListEndpointsByPlatformApplication, ListEndpointsByPlatformAppli
     return each_key(&p, in->NextToken, &out->NextToken, list_device, &l);
 }
 
-/* -- what a deleted application leaves ------------------------------------------------------------------------ */
+/* -- what a deleted application leaves --------------------------------------------------------- */
 
 static struct err *sweep_table(struct job *j, struct txn *t, const char *table, size_t *out_n)
 {

@@ -14,7 +14,7 @@ struct outgoing {
     struct str group, dedup;
 };
 
-/* -- checks ----------------------------------------------------------------------------------------------- */
+/* -- checks ------------------------------------------------------------------------------------ */
 
 static struct err *bad_attribute(const char *what, struct str name)
 {
@@ -113,7 +113,7 @@ static struct err *check_message(struct call *c, const struct outgoing *m, size_
     return check_structure(c, m);
 }
 
-/* -- the message's row ---------------------------------------------------------------------------------------- */
+/* -- the message's row ------------------------------------------------------------------------- */
 
 static struct jv *attributes_json(struct arena *a, const struct sns_MessageAttributeMap *m)
 {
@@ -166,7 +166,7 @@ bool message_text_for(struct arena *a, const struct jv *message, struct str prot
     return out->p != NULL;
 }
 
-/* -- to a topic -------------------------------------------------------------------------------------------------- */
+/* -- to a topic -------------------------------------------------------------------------------- */
 
 struct fan_out {
     struct call *c;
@@ -261,7 +261,7 @@ static struct err *to_topic(struct call *c, const struct topic *t, const struct 
     return NULL;
 }
 
-/* -- to one telephone or device ------------------------------------------------------------------------------------ */
+/* -- to one telephone or device ---------------------------------------------------------------- */
 
 static struct err *to_one(struct call *c, const struct outgoing *m, const char *kind,
                           struct str to, struct str *out_id)
@@ -301,7 +301,7 @@ static struct err *to_phone(struct call *c, const struct outgoing *m, struct str
     return to_one(c, m, "sms", number, out_id);
 }
 
-/* -- handlers ---------------------------------------------------------------------------------------------------- */
+/* -- handlers ---------------------------------------------------------------------------------- */
 
 OP_HANDLER(sns, Publish, PublishInput, PublishResponse)
 {

@@ -31,7 +31,7 @@ static const struct retry inside = {1, 20, 100015, 3, 2, 100000, BACKOFF_EXPONEN
 /* Mail, SMS, mobile push: 6 hours. */
 static const struct retry people = {10, 600, 50, 0, 2, 38, BACKOFF_EXPONENTIAL};
 
-/* -- reading ------------------------------------------------------------------------------------------ */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 static struct err *member(const struct jv *o, const char *name, int64_t min, int64_t max,
                           int64_t *out)
@@ -159,7 +159,7 @@ struct err *retry_check_sub(struct call *c, struct str text)
     return check_request(jv_get(policy, "requestPolicy"));
 }
 
-/* -- what is in force -------------------------------------------------------------------------------------- */
+/* -- what is in force -------------------------------------------------------------------------- */
 
 struct in_force {
     struct retry retry;
@@ -253,7 +253,7 @@ struct str retry_effective_sub(struct arena *a, struct str topic_policy, struct 
     return arena_str(a, buf_view(&b));
 }
 
-/* -- delays --------------------------------------------------------------------------------------------------- */
+/* -- delays ------------------------------------------------------------------------------------ */
 
 /* The part of the way from the least to the most delay, after `x` (0 to 1) of the phase. */
 static double growth(enum backoff f, double x)

@@ -170,7 +170,7 @@ struct str sub_endpoint_shown(struct arena *a, const struct sub *s)
                      STR_ARG(str_skip(rest, (size_t)at)));
 }
 
-/* -- lists ----------------------------------------------------------------------------------------------- */
+/* -- lists ------------------------------------------------------------------------------------- */
 
 static void list_one(struct arena *a, struct sns_SubscriptionsList *l, const struct topic *t,
                      const struct sub *s)

@@ -25,7 +25,7 @@ struct err *subs_count(struct call *c, const struct topic *t, size_t *out_subs,
     return NULL;
 }
 
-/* -- one attribute ----------------------------------------------------------------------------------- */
+/* -- one attribute ----------------------------------------------------------------------------- */
 
 static struct err *check_filter(struct call *c, struct str text, struct str scope)
 {
@@ -130,7 +130,7 @@ OP_HANDLER_NO_OUT(sns, SetSubscriptionAttributes, SetSubscriptionAttributesInput
     return sub_write(c->txn, c->arena, &t, &s);
 }
 
-/* -- reading ------------------------------------------------------------------------------------------ */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 static void list_text(struct sns_SubscriptionAttributesMap *m, const char *name, struct str v)
 {

@@ -48,7 +48,7 @@ bool sub_arn_parts(struct str text, struct arn *out, struct str *out_id)
     return name_valid(name) && rest.n > 0 && rest.n <= 64 && str_find_char(rest, ':') < 0;
 }
 
-/* -- rows ------------------------------------------------------------------------------------------- */
+/* -- rows -------------------------------------------------------------------------------------- */
 
 static struct skey topic_key(struct str account, struct str region, struct str name)
 {
@@ -118,7 +118,7 @@ struct err *topic_write(struct call *c, const struct topic *t)
     return row_put(c, SNS_T_TOPIC, topic_owner(c->arena, t), key_of(&k), t->row);
 }
 
-/* -- create -------------------------------------------------------------------------------------------- */
+/* -- create ------------------------------------------------------------------------------------ */
 
 static struct err *check_new(struct call *c, const struct sns_CreateTopicInput *in)
 {
@@ -177,7 +177,7 @@ OP_HANDLER(sns, CreateTopic, CreateTopicInput, CreateTopicResponse)
     return topic_write(c, &t);
 }
 
-/* -- delete -------------------------------------------------------------------------------------------- */
+/* -- delete ------------------------------------------------------------------------------------ */
 
 struct removal {
     struct call *c;
@@ -211,7 +211,7 @@ OP_HANDLER_NO_OUT(sns, DeleteTopic, DeleteTopicInput)
     return txn_del(c->txn, SNS_T_TOPIC, key_of(&k));
 }
 
-/* -- list ------------------------------------------------------------------------------------------------ */
+/* -- list -------------------------------------------------------------------------------------- */
 
 OP_HANDLER(sns, ListTopics, ListTopicsInput, ListTopicsResponse)
 {

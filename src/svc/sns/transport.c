@@ -43,7 +43,7 @@ static struct api_call as_sns(const struct delivery *d, struct str region)
                              .arena = d->env.arena};
 }
 
-/* -- queues and functions -------------------------------------------------------------------------------- */
+/* -- queues and functions ---------------------------------------------------------------------- */
 
 static struct jv *queue_attributes(struct arena *a, const struct jv *from)
 {
@@ -109,7 +109,7 @@ enum outcome transport_dead_letter(struct delivery *d, struct str queue_arn, str
     return to_queue(d, queue_arn, out_why);
 }
 
-/* -- HTTP --------------------------------------------------------------------------------------------------- */
+/* -- HTTP -------------------------------------------------------------------------------------- */
 
 /* 2xx is a success; 4xx but for 429 says that the message itself or its sender is not wanted. */
 static enum outcome judge_status(int status, struct err **out_why)
@@ -160,7 +160,7 @@ static enum outcome to_http(struct delivery *d, struct err **out_why)
     return exchange(v->arena, &req, &status, out_why);
 }
 
-/* -- mail ------------------------------------------------------------------------------------------------------ */
+/* -- mail -------------------------------------------------------------------------------------- */
 
 /* The relay's user when that is an address: relays refuse other senders. */
 static struct str sender(struct arena *a, struct str url)
@@ -218,7 +218,7 @@ enum outcome transport_send(struct delivery *d, struct err **out_why)
     return refused(out_why, err_new(ERR_UNSUPPORTED, "This protocol is not spoken here."));
 }
 
-/* -- the provider's webhook --------------------------------------------------------------------------------- */
+/* -- the provider's webhook -------------------------------------------------------------------- */
 
 static void write_attributes(struct jw *w, const struct jv *from)
 {

@@ -150,7 +150,7 @@ OP_HANDLER_NO_OUT(sqs, SetQueueAttributes, SetQueueAttributesRequest)
     return queue_write(c, &q);
 }
 
-/* -- reading ---------------------------------------------------------------------------------------------- */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 struct counts {
     int64_t visible, in_flight, delayed;

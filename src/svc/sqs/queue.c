@@ -94,7 +94,7 @@ struct str queue_wake_key(struct arena *a, const struct queue *q)
     return arena_fmt(a, "sqs/%.*s", STR_ARG(q->uid));
 }
 
-/* -- create and find ------------------------------------------------------------------------------------ */
+/* -- create and find --------------------------------------------------------------------------- */
 
 static struct err *check_name(struct call *c, struct str n)
 {
@@ -250,7 +250,7 @@ OP_HANDLER(sqs, ListDeadLetterSourceQueues, ListDeadLetterSourceQueuesRequest,
                        &out->NextToken);
 }
 
-/* -- delete, purge, sweep ------------------------------------------------------------------------------- */
+/* -- delete, purge, sweep ---------------------------------------------------------------------- */
 
 OP_HANDLER_NO_OUT(sqs, DeleteQueue, DeleteQueueRequest)
 {
@@ -361,7 +361,7 @@ const struct job_kind sqs_jobs[] = {
     {0},
 };
 
-/* -- tags ------------------------------------------------------------------------------------------------ */
+/* -- tags -------------------------------------------------------------------------------------- */
 
 OP_HANDLER_NO_OUT(sqs, TagQueue, TagQueueRequest)
 {

@@ -193,7 +193,7 @@ OP_HANDLER(sqs, SendMessage, SendMessageRequest, SendMessageResult)
     return NULL;
 }
 
-/* -- batches ------------------------------------------------------------------------------------------------ */
+/* -- batches ----------------------------------------------------------------------------------- */
 
 struct err *batch_check(const struct str *ids, size_t n)
 {

@@ -1,0 +1,42 @@
+/* feed.h: text in, records out.
+ *
+ * The text is {"Records": […]}, a list of records, or one record after another, and any number of
+ * these. Faults name the offset and cost as little as can be: a broken line its line, a broken
+ * list its rest. Thread rule: one thread at a time for each struct feed. */
+#ifndef WARD_SCAN_FEED_H
+#define WARD_SCAN_FEED_H
+
+#include "record.h"
+
+enum { FEED_SLICE_BYTES = 256 * 1024, RECORD_BYTES_MAX = 1024 * 1024 };
+
+struct feed_sink {
+    void *ctx;
+    void (*text)(void *ctx, const char *p, size_t n); /* before the records within it */
+    void (*record)(void *ctx, struct record *r, uint64_t offset);
+    void (*fault)(void *ctx, uint64_t offset, const char *what);
+};
+
+enum feed_mode { FEED_OUT, FEED_LIST, FEED_TAIL, FEED_DEAD };
+
+struct feed {
+    struct feed_sink sink;
+    struct record r;
+    struct split sp;
+    enum feed_mode mode;
+    bool wrapped;    /* the list is a member "Records" */
+    bool comma;      /* in a list: an element came before */
+    int depth;       /* FEED_TAIL: open brackets */
+    uint64_t base;   /* offset of the first byte not yet taken */
+    uint64_t records;
+    bool any;        /* something was read */
+};
+
+void feed_init(struct feed *f, const struct paths *paths, struct feed_sink sink);
+void feed_clear(struct feed *f);
+void feed_start(struct feed *f); /* another file */
+/* Takes what it can of p[0, n) and returns how much; the rest comes again in front of more. With
+ * `last`, everything is taken. */
+size_t feed_take(struct feed *f, const char *p, size_t n, bool last);
+
+#endif
