@@ -201,8 +201,8 @@ struct call {
     void *priv;                      /* the pipeline's */
 };
 
-/* Authorises one more action within a handler (each key of DeleteObjects): NULL is allowed, else the
- * room's denied_code with AWS's message. The refusal is the caller's to report and record. */
+/* Authorises one more action within a handler (each key of DeleteObjects): NULL is allowed, else
+ * the room's denied_code with AWS's message. The refusal is the caller's to report and record. */
 struct err *call_check(struct call *c, const char *action, const struct target *t) MUST_CHECK;
 
 /* A condition key for the evaluation at hand, e.g. call_key(c, "kms:ViaService", v). */
@@ -280,7 +280,8 @@ struct err *api_call(const struct api_call *o, const char *room, const char *op,
 /* The same with JSON trees in the model's names. `out` may be NULL. */
 struct err *api_call_json(const struct api_call *o, const char *room, const char *op,
                           const struct jv *in, bool coerce, struct jv **out) MUST_CHECK;
-/* With a streamed body in or out (S3): body is given whole; *out_body is read whole, at most max. */
+/* With a streamed body in or out (S3): body is given whole; *out_body is read whole, at most max.
+ */
 struct err *api_call_body(const struct api_call *o, const char *room, const char *op,
                           const struct jv *in, struct str body, struct jv **out, size_t max,
                           struct str *out_body) MUST_CHECK;

@@ -2,7 +2,8 @@
  * and the resource's own. */
 #include "line.h"
 
-static void add_key(struct line *l, const char *name, const struct str *values, size_t n, bool multi)
+static void add_key(struct line *l, const char *name, const struct str *values, size_t n,
+                    bool multi)
 {
     struct ctx_key k = {.name = str_c(name), .values = values, .n = n, .multi = multi};
     VEC_PUSH(l->arena, &l->keys, k);
@@ -69,8 +70,7 @@ static void identity_keys(struct line *l)
     if (service) {
         call_key(c, "aws:PrincipalServiceName", id->who.service);
         call_key(c, "aws:SourceAccount", c->account);
-        if (l->internal != NULL)
-            call_key(c, "aws:SourceArn", l->internal->source_arn);
+        call_key(c, "aws:SourceArn", l->source_arn);
         return;
     }
     if (id->who.kind == PRINCIPAL_ANONYMOUS) {

@@ -91,7 +91,8 @@ struct err *shape_validate(struct arena *a, const struct shape *s, const void *v
                            const char *code) MUST_CHECK;
 
 /* Fills an input struct from a JSON tree (names as in the model): CloudFormation and other internal
- * callers. Strings are coerced to numbers and booleans where `coerce`. Unknown members are errors. */
+ * callers. Strings are coerced to numbers and booleans where `coerce`. Unknown members are errors.
+ */
 struct err *shape_from_json(struct arena *a, const struct shape *s, const struct jv *j, bool coerce,
                             void **out) MUST_CHECK;
 /* The reverse: an output struct as a JSON tree with the model's names. */

@@ -270,7 +270,8 @@ static enum http_body_mode on_head(void *ctx, struct http_exchange *x)
     l->body_err = parse_request(l);
     if (l->body_err != NULL || serve_page(l))
         return l->answered ? HTTP_BODY_REFUSE : HTTP_BODY_BUFFER;
-    /* Only REST names its operation in the head; the others, all of them POST, wait for the body. */
+    /* Only REST names its operation in the head; the others, all of them POST, wait for the body.
+     */
     bool post = str_is(x->method, "POST");
     if (str_is(x->method, "GET") || str_is(x->method, "HEAD") ||
         (post && (wire_req_header(&l->wire, "X-Amz-Target").p != NULL ||

@@ -69,6 +69,9 @@ static struct err *set_up(struct line *l, const struct api_call *o, const char *
                 : o->from != NULL     ? o->from->region
                                       : str_c(c->ward->region);
     rand_uuid(c->request_id);
+    l->source_arn = o->source_arn;
+    if (o->as == AS_CALLER && l->source_arn.p == NULL)
+        l->source_arn = ((const struct line *)o->from)->source_arn;
     int depth = 1;
     for (const struct call *up = o->from; up != NULL && depth <= CALL_DEPTH_MAX; depth++) {
         const struct line *ul = (const struct line *)up;

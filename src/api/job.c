@@ -136,7 +136,8 @@ struct err *job_put(struct txn *t, struct str owner, const char *kind, struct st
 }
 
 /* Whether the row that this run began with still stands: it may have been put anew meanwhile. */
-static struct err *still_ours(struct running_job *r, struct txn *t, bool *out, struct str *out_owner)
+static struct err *still_ours(struct running_job *r, struct txn *t, bool *out,
+                              struct str *out_owner)
 {
     struct skey k = job_key(r->due_ms, r->job.kind, r->job.id);
     struct str v;

@@ -21,6 +21,7 @@ struct line {
     struct call c;            /* first: a call * is a line * */
     struct http_exchange *x;  /* NULL: internal */
     const struct api_call *internal;
+    struct str source_arn; /* what a calling service acts for; passed on when it calls as caller */
     struct wire_request wire;
     struct arena *arena;
 
@@ -75,7 +76,8 @@ static inline const char *row_event_name(const struct op_row *row)
 const struct op_row *room_row(const struct room *r, struct str op);
 
 /* authenticate.c */
-struct err *line_authenticate(struct line *l, struct str body) MUST_CHECK; /* body p NULL: streamed */
+struct err *line_authenticate(struct line *l,
+                              struct str body) MUST_CHECK; /* body p NULL: streamed */
 
 /* authorise.c */
 struct err *line_authorise(struct line *l) MUST_CHECK;
@@ -86,7 +88,7 @@ struct err *line_record(struct line *l, const struct err *e, struct buf *json,
                         struct ledger_record *out) MUST_CHECK;
 struct str line_service_tag(const struct line *l); /* "kms.amazonaws.com" */
 
-/* pipeline.c: from decode's result to commit; returns the call's error. park_signal() when parked. */
+/* pipeline.c: from authorise to commit; the call's error, or the mark of is_park_signal(). */
 struct err *line_transact(struct line *l) MUST_CHECK;
 /* The streamed body's first half: authorise, validate, begin. */
 struct err *line_begin_body(struct line *l) MUST_CHECK;

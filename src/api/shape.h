@@ -1,7 +1,7 @@
 /* shape.h: the facts of a service's operations, as const tables made from its model.json.
  *
- * tools/gen_model.py writes, for each room, `NAME_model.h` (typed structs) and `NAME_model.c` (these
- * tables). A codec walks a table and fills the struct; a handler sees only the struct. One C
+ * tools/gen_model.py writes, for each room, `NAME_model.h` (typed structs) and `NAME_model.c`
+ * (these tables). A codec walks a table and fills the struct; a handler sees only the struct. One C
  * representation for each kind:
  *
  *   SH_STRING, SH_BLOB   struct str; absent: p == NULL. Blobs are decoded bytes.
@@ -147,7 +147,14 @@ struct op_model {
     uint32_t input_size, output_size; /* sizeof the C structs; 0: none */
 };
 
-enum protocol { PROTO_JSON10, PROTO_JSON11, PROTO_REST_JSON, PROTO_REST_XML, PROTO_QUERY, PROTO_EC2 };
+enum protocol {
+    PROTO_JSON10,
+    PROTO_JSON11,
+    PROTO_REST_JSON,
+    PROTO_REST_XML,
+    PROTO_QUERY,
+    PROTO_EC2
+};
 
 /* REST: what leads to an operation, also for those that have no facts here, so that a sub-resource
  * that is not built is never taken for its parent (PUT /bucket?inventory for CreateBucket). */

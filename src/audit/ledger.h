@@ -66,13 +66,14 @@ struct ledger_cursor {
 /* Where the ledger ends now: a reader that starts here sees what comes from now on. */
 void ledger_cursor_end(struct ledger *l, struct ledger_cursor *out);
 
-/* Up to `max` entries after the cursor, which moves; *out_n 0: nothing new. Within a shard in order,
- * and never past an entry that could still be followed by an earlier one (commits are visible in
- * order within a shard). Arena memory. */
+/* Up to `max` entries after the cursor, which moves; *out_n 0: nothing new. Within a shard in
+ * order, and never past an entry that could still be followed by an earlier one (commits are
+ * visible in order within a shard). Arena memory. */
 struct err *ledger_read(struct ledger *l, struct txn *t, struct arena *a, struct ledger_cursor *c,
                         struct ledger_entry *out, size_t max, size_t *out_n) MUST_CHECK;
 
-/* Newest first for one account within [from_ms, to_ms]: calls fn for each until it answers false. */
+/* Newest first for one account within [from_ms, to_ms]: calls fn for each until it answers false.
+ */
 struct err *ledger_scan(struct ledger *l, struct txn *t, struct arena *a, struct str account,
                         int64_t from_ms, int64_t to_ms,
                         bool (*fn)(void *ctx, const struct ledger_entry *e), void *ctx) MUST_CHECK;

@@ -98,10 +98,10 @@ struct authz_decision {
 };
 
 /* The whole evaluation: explicit deny anywhere wins; account root is allowed by itself within its
- * account (but for resource_policy_required and explicit resource denies); same account: identity or
- * resource policy (a grant to the session or role/user ARN itself is enough, a grant to the account
- * is not by itself); across accounts both; boundary and session policies cap. Services are allowed
- * by resource policies naming them. */
+ * account (but for resource_policy_required and explicit resource denies); same account: identity
+ * or resource policy (a grant to the session or role/user ARN itself is enough, a grant to the
+ * account is not by itself); across accounts both; boundary and session policies cap. Services are
+ * allowed by resource policies naming them. */
 struct authz_decision policy_evaluate(const struct policy_set *set, const struct authz_request *r);
 
 /* One policy alone: whether a statement allows / denies. For "would this be public" checks. */

@@ -119,7 +119,8 @@ static struct str substitute(struct arena *a, struct str text, const char *name,
 {
     struct buf b CLEANUP(buf_clear) = BUF_INIT(CONFIG_MAX);
     struct str mark = arena_fmt(a, "${%s}", name);
-    for (ptrdiff_t at; (at = str_find(text, mark)) >= 0; text = str_skip(text, (size_t)at + mark.n)) {
+    for (ptrdiff_t at; (at = str_find(text, mark)) >= 0;
+         text = str_skip(text, (size_t)at + mark.n)) {
         buf_str(&b, str_take(text, (size_t)at));
         buf_str(&b, value);
     }
@@ -186,10 +187,13 @@ struct err *blueprint_deploy(struct client *c, const char *name_or_file, struct 
             arena_fmt(a, "%s/parser-%.*s.zip", name_or_file, 16, sha256_hex(a, bytes).p);
         log_info("uploading the code of %s", name_or_file);
         TRY(put_code(c, bucket, key, code));
-        p[n++] = (struct wire_param){STR("Parameters.member.1.ParameterKey"), STR("CodeBucket"), true};
-        p[n++] = (struct wire_param){STR("Parameters.member.1.ParameterValue"), bucket, true};
-        p[n++] = (struct wire_param){STR("Parameters.member.2.ParameterKey"), STR("CodeKey"), true};
-        p[n++] = (struct wire_param){STR("Parameters.member.2.ParameterValue"), key, true};
+        const struct wire_param where[] = {
+            {STR("Parameters.member.1.ParameterKey"), STR("CodeBucket"), true},
+            {STR("Parameters.member.1.ParameterValue"), bucket, true},
+            {STR("Parameters.member.2.ParameterKey"), STR("CodeKey"), true},
+            {STR("Parameters.member.2.ParameterValue"), key, true}};
+        memcpy(p + n, where, sizeof where);
+        n += ARRAY_LEN(where);
     }
     log_info("deploying the stack %.*s", STR_ARG(name));
     TRY(make_stack(c, p, n, name));

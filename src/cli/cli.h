@@ -30,7 +30,8 @@ struct options {
     size_t n_args;
 };
 
-/* Reads options that `allowed` names ("data listen json"). Prints what is wrong and answers false. */
+/* Reads options that `allowed` names ("data listen json"). Prints what is wrong and answers false.
+ */
 bool options_parse(int argc, char **argv, const char *allowed, struct options *out);
 
 /* files.c */

@@ -6,7 +6,8 @@
 static const char help[] =
     "Ward: a HIPAA cloud in one binary.\n"
     "\n"
-    "It speaks the AWS APIs that your tools already use. Every call is authenticated, authorised by\n"
+    "It speaks the AWS APIs that your tools already use. Every call is authenticated, authorised "
+    "by\n"
     "IAM, encrypted under keys that you hold, and recorded in a tamper-evident trail.\n"
     "\n"
     "Usage: ward COMMAND [OPTIONS]\n"

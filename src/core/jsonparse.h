@@ -18,7 +18,8 @@ enum json_dom {
 enum json_dom json_dom_parse(struct arena *a, struct str text, int max_depth, struct jv **out);
 
 /* Finds the first fault in text that did not parse. *out_at is its offset; the answer says what is
- * wrong. "" means that containers nest deeper than max_depth first, NULL that no fault was found. */
+ * wrong. "" means that containers nest deeper than max_depth first, NULL that no fault was found.
+ */
 const char *json_fault(struct str text, int max_depth, size_t *out_at);
 
 #endif

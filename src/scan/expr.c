@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 
+#include "../core/buf.h"
+
 struct expr *expr_test(struct arena *a, const struct test *t)
 {
     struct expr *e = ARENA_NEW(a, struct expr);

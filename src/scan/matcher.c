@@ -135,7 +135,8 @@ static struct err *compile_literals(struct matcher *m, struct literals *ls)
     /* An escape of an ASCII letter could hide a literal: such records open every gate. */
     VEC_PUSH(ls->a, &ls->texts, "\\u00");
     VEC_PUSH(ls->a, &ls->flags, 0u);
-    VEC_PUSH(ls->a, &ls->numbers, (unsigned)ls->numbers.n);
+    unsigned number = (unsigned)ls->opens.n;
+    VEC_PUSH(ls->a, &ls->numbers, number);
     VEC_PUSH(ls->a, &ls->lengths, (size_t)4);
     hs_compile_error_t *fault = NULL;
     if (hs_compile_lit_multi(ls->texts.v, ls->flags.v, ls->numbers.v, ls->lengths.v,

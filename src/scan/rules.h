@@ -47,12 +47,15 @@ struct rule_fault {
     size_t line, column;
 };
 
+enum { KNOWN_MAX = 48 };
+
 struct rules {
     struct arena *a;
     struct paths paths;
     VEC(struct rule) rules;
     VEC(struct rule_fault) faults;
     VEC(struct str) skipped; /* rules of other products, said so */
+    uint32_t known[KNOWN_MAX]; /* paths of a finding's columns: engine.c */
 };
 
 enum { RULES_MAX = 100000, RULE_FILE_BYTES_MAX = 64 * 1024 * 1024, RULE_DEPTH_MAX = 32,

@@ -106,6 +106,8 @@ struct err *cursor_next(struct cursor *c, bool *out_more, struct str *key, struc
 void cursor_free(struct cursor *c);
 void cursor_free_ptr(struct cursor **c); /* for CLEANUP() */
 
+/* Durable, and the wrapped key's bytes are gone from the engine's files when it returns, which
+ * takes tens of milliseconds. Transactions that write for the owner meanwhile get ERR_CONFLICT. */
 struct err *store_owner_destroy(struct store *s, struct str owner) MUST_CHECK;
 
 /* A secret of the installation, made at first use, kept wrapped under the root key: token keys, the

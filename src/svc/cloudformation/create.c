@@ -8,11 +8,11 @@ struct err *new_stack(struct call *c, struct str name, struct place *out_place, 
     rand_uuid(id);
     struct place p = {c->account, c->region, arena_str(a, str_c(id))};
     struct jv *s = jv_new_obj(a);
-    set_s(a, s, "name", name);
-    set_s(a, s, "uuid", p.uuid);
-    set_s(a, s, "arn", call_arn(c, "cloudformation", "stack/%.*s/%s", STR_ARG(name), id));
-    set_i(a, s, "created_ms", c->now_ms);
-    set_s(a, s, "on_failure", STR("ROLLBACK"));
+    put_s(a, s, "name", name);
+    put_s(a, s, "uuid", p.uuid);
+    put_s(a, s, "arn", call_arn(c, "cloudformation", "stack/%.*s/%s", STR_ARG(name), id));
+    put_i(a, s, "created_ms", c->now_ms);
+    put_s(a, s, "on_failure", STR("ROLLBACK"));
     TRY(stack_name_put(c->txn, &p, name));
     *out_place = p;
     *out = s;
@@ -67,13 +67,13 @@ OP_HANDLER(cloudformation, CreateStack, CreateStackInput, CreateStackOutput)
     TRY(request_plan(c, &r, &p, NULL, in->StackName, jv_s(jv_get(stack, "arn")), &plan));
     TRY(set_actor(c, stack, in->RoleARN));
     plan_into(c->arena, stack, &plan);
-    set_s(c->arena, stack, "on_failure", failure);
-    set_s(c->arena, stack, "create_token", in->ClientRequestToken);
-    set_b(c->arena, stack, "protected", in->EnableTerminationProtection.v);
-    set_b(c->arena, stack, "retain_except_on_create", in->RetainExceptOnCreate.v);
+    put_s(c->arena, stack, "on_failure", failure);
+    put_s(c->arena, stack, "create_token", in->ClientRequestToken);
+    put_b(c->arena, stack, "protected", in->EnableTerminationProtection.v);
+    put_b(c->arena, stack, "retain_except_on_create", in->RetainExceptOnCreate.v);
     if (in->TimeoutInMinutes.set)
-        set_i(c->arena, stack, "timeout_min", in->TimeoutInMinutes.v);
-    set_s(c->arena, stack, "token", in->ClientRequestToken);
+        put_i(c->arena, stack, "timeout_min", in->TimeoutInMinutes.v);
+    put_s(c->arena, stack, "token", in->ClientRequestToken);
     TRY(template_text_put(c->txn, &p, "current", plan.text));
     TRY(stack_status(c->txn, c->arena, &p, stack, "CREATE_IN_PROGRESS", STR("User Initiated")));
     TRY(start_operation(c, &p, stack, "create", in->ClientRequestToken));
@@ -125,9 +125,9 @@ struct err *begin_update(struct call *c, const struct place *p, struct jv *stack
         return template_error("No updates are to be performed.");
     struct jv *next = jv_new_obj(a);
     plan_into(a, next, plan);
-    set_v(a, stack, "next", next);
-    set_s(a, stack, "token", token);
-    set_i(a, stack, "updated_ms", c->now_ms);
+    put_v(a, stack, "next", next);
+    put_s(a, stack, "token", token);
+    put_i(a, stack, "updated_ms", c->now_ms);
     TRY(template_text_put(c->txn, p, "next", plan->text));
     TRY(stack_status(c->txn, a, p, stack, "UPDATE_IN_PROGRESS", STR("User Initiated")));
     return start_operation(c, p, stack, "update", token);
@@ -164,8 +164,8 @@ OP_HANDLER(cloudformation, UpdateStack, UpdateStackInput, UpdateStackOutput)
     if (!in->Tags.set) /* tags that are not given stay as they are */
         plan.tags = (struct jv *)(uintptr_t)jv_get(stack, "tags");
     TRY(set_actor(c, stack, in->RoleARN));
-    set_b(c->arena, stack, "keep_failed", in->DisableRollback.v);
-    set_s(c->arena, stack, "update_token", in->ClientRequestToken);
+    put_b(c->arena, stack, "keep_failed", in->DisableRollback.v);
+    put_s(c->arena, stack, "update_token", in->ClientRequestToken);
     out->StackId = jv_s(jv_get(stack, "arn"));
     return begin_update(c, &p, stack, &plan, in->ClientRequestToken);
 }
@@ -215,8 +215,8 @@ OP_HANDLER_NO_OUT(cloudformation, DeleteStack, DeleteStackInput)
     TRY(check_retained(c, &p, stack, &in->RetainResources, &retain));
     TRY(exports_in_use(c->txn, c->arena, &p, jv_get(stack, "outputs")));
     TRY(set_actor(c, stack, in->RoleARN));
-    set_v(c->arena, stack, "retain", retain);
-    set_s(c->arena, stack, "token", in->ClientRequestToken);
+    put_v(c->arena, stack, "retain", retain);
+    put_s(c->arena, stack, "token", in->ClientRequestToken);
     TRY(stack_status(c->txn, c->arena, &p, stack, "DELETE_IN_PROGRESS", STR("User Initiated")));
     return start_operation(c, &p, stack, "delete", in->ClientRequestToken);
 }
@@ -227,7 +227,7 @@ OP_HANDLER(cloudformation, UpdateTerminationProtection, UpdateTerminationProtect
     struct place p;
     struct jv *stack;
     TRY(stack_need(c, in->StackName, &p, &stack));
-    set_b(c->arena, stack, "protected", in->EnableTerminationProtection.v);
+    put_b(c->arena, stack, "protected", in->EnableTerminationProtection.v);
     out->StackId = jv_s(jv_get(stack, "arn"));
     return stack_save(c->txn, c->arena, &p, stack);
 }

@@ -22,15 +22,15 @@ static struct err *one_output(struct run *r, struct str key, const struct jv *de
         return template_error("Template format error: Output %.*s is malformed. The Value field "
                               "must resolve to a string.", STR_ARG(key));
     struct jv *o = jv_new_obj(a);
-    set_s(a, o, "key", key);
-    set_s(a, o, "value", text);
-    set_s(a, o, "description", jv_s(jv_get(def, "Description")));
+    put_s(a, o, "key", key);
+    put_s(a, o, "value", text);
+    put_s(a, o, "description", jv_s(jv_get(def, "Description")));
     if (name != NULL) {
         struct str n = template_scalar(a, name);
         if (n.n == 0 || n.n > 255)
             return template_error("Template error: the name of an export must have 1 to 255 "
                                   "characters.");
-        set_s(a, o, "export", n);
+        put_s(a, o, "export", n);
     }
     jv_push(a, outputs, o);
     return NULL;
@@ -124,9 +124,9 @@ struct err *exports_write(struct txn *t, struct arena *a, const struct place *p,
                                   STR_ARG(name), STR_ARG(jv_s(jv_get(other, "name"))));
         }
         struct jv *row = jv_new_obj(a);
-        set_s(a, row, "stack", jv_s(jv_get(stack, "arn")));
-        set_s(a, row, "name", jv_s(jv_get(stack, "name")));
-        set_s(a, row, "value", jv_s(jv_get(o, "value")));
+        put_s(a, row, "stack", jv_s(jv_get(stack, "arn")));
+        put_s(a, row, "name", jv_s(jv_get(stack, "name")));
+        put_s(a, row, "value", jv_s(jv_get(o, "value")));
         TRY(txn_put(t, CFN_T_EXPORT, p->account, key_of(&k), jv_text(a, row)));
     }
     return NULL;

@@ -38,8 +38,8 @@ static struct err *fetch(struct call *c, struct str url, struct str *out)
         return template_error("TemplateURL must reference a valid S3 object to which you have "
                               "access.");
     struct jv *in = jv_new_obj(c->arena);
-    set_s(c->arena, in, "Bucket", bucket);
-    set_s(c->arena, in, "Key", key);
+    put_s(c->arena, in, "Bucket", bucket);
+    put_s(c->arena, in, "Key", key);
     struct api_call o = {.from = c, .as = AS_CALLER, .service = CFN_SERVICE};
     struct err *e = api_call_body(&o, "s3", "GetObject", in, STR(""), NULL, TEMPLATE_URL_MAX, out);
     if (e == NULL || err_is(e, ERR_IO) || err_is(e, ERR_CONFLICT))
@@ -186,8 +186,8 @@ static struct err *given_tags(struct call *c, const struct cloudformation_Tags *
             return template_error("A tag's key must have 1 to 128 characters and not begin with "
                                   "aws:, its value at most 256.");
         struct jv *tag = jv_new_obj(c->arena);
-        set_s(c->arena, tag, "Key", key);
-        set_s(c->arena, tag, "Value", value.p != NULL ? value : STR(""));
+        put_s(c->arena, tag, "Key", key);
+        put_s(c->arena, tag, "Value", value.p != NULL ? value : STR(""));
         jv_push(c->arena, *out, tag);
     }
     return NULL;
@@ -260,16 +260,16 @@ struct err *request_plan(struct call *c, const struct request *r, const struct p
 
 void plan_into(struct arena *a, struct jv *row, const struct plan *p)
 {
-    set_v(a, row, "params", p->params);
-    set_v(a, row, "tags", p->tags);
-    set_v(a, row, "capabilities", p->capabilities);
-    set_v(a, row, "topics", p->topics);
-    set_s(a, row, "description", p->t.description);
+    put_v(a, row, "params", p->params);
+    put_v(a, row, "tags", p->tags);
+    put_v(a, row, "capabilities", p->capabilities);
+    put_v(a, row, "topics", p->topics);
+    put_s(a, row, "description", p->t.description);
     struct jv *hidden = jv_new_obj(a);
     for (size_t i = 0; i < jv_len(p->t.parameters); i++)
         if (template_no_echo(&p->t, p->t.parameters->obj.v[i].key))
             jv_set(a, hidden, p->t.parameters->obj.v[i].key, jv_new_bool(a, true));
-    set_v(a, row, "hidden", hidden);
+    put_v(a, row, "hidden", hidden);
 }
 
 /* -- in whose name ----------------------------------------------------------------------------- */
@@ -282,7 +282,7 @@ struct err *set_actor(struct call *c, struct jv *stack, struct str role)
         if (!arn_parse(role, &arn) || !str_is(arn.service, "iam") ||
             !str_starts_c(arn.resource, "role/") || !str_eq(arn.account, c->account))
             return template_error("RoleARN must be the ARN of a role of this account.");
-        set_s(a, stack, "role", role);
+        put_s(a, stack, "role", role);
         return NULL;
     }
     /* A role that was given once stays with the stack, as on AWS. */
@@ -294,7 +294,7 @@ struct err *set_actor(struct call *c, struct jv *stack, struct str role)
                        "A session with a session policy cannot have a stack made in its name: "
                        "give a RoleARN.");
     struct str arn = c->id.who.session_arn.n > 0 ? c->id.who.session_arn : c->id.who.arn;
-    set_s(a, stack, "principal", arn);
+    put_s(a, stack, "principal", arn);
     return NULL;
 }
 
@@ -304,11 +304,11 @@ struct err *start_operation(struct call *c, const struct place *p, struct jv *st
     struct arena *a = c->arena;
     char id[37];
     rand_uuid(id);
-    set_s(a, stack, "op", arena_str(a, str_c(id)));
-    set_s(a, stack, "phase", str_c(phase));
-    set_s(a, stack, "token", token);
-    set_i(a, stack, "waits", 0);
-    set_i(a, stack, "started_ms", c->now_ms);
+    put_s(a, stack, "op", arena_str(a, str_c(id)));
+    put_s(a, stack, "phase", str_c(phase));
+    put_s(a, stack, "token", token);
+    put_i(a, stack, "waits", 0);
+    put_i(a, stack, "started_ms", c->now_ms);
     struct str arn = jv_s(jv_get(stack, "arn"));
     TRY(stack_save(c->txn, a, p, stack));
     return job_put(c->txn, c->account, "cloudformation.run", arn, c->now_ms, arn);

@@ -65,24 +65,33 @@ static struct err *write_row(struct run *r, struct txn *t, struct jv *stack, con
             e.physical = STR("");
         TRY(event_add(t, r->a, &r->place, stack, &e));
         if (!n->silent_status) {
-            set_s(r->a, n->row, "status", str_c(n->status));
-            set_s(r->a, n->row, "reason", n->reason.n > 0 ? n->reason : STR_NONE);
+            put_s(r->a, n->row, "status", str_c(n->status));
+            put_s(r->a, n->row, "reason", n->reason.n > 0 ? n->reason : STR_NONE);
         }
-        set_i(r->a, n->row, "updated_ms", jv_i(jv_get(stack, "event_ms"), 0));
+        put_i(r->a, n->row, "updated_ms", jv_i(jv_get(stack, "event_ms"), 0));
     }
     return n->drop ? resource_drop(t, &r->place, logical)
                    : resource_save(t, r->a, &r->place, n->row);
 }
 
-static struct err *write_imports(struct run *r, struct txn *t)
+static struct err *write_imports(struct run *r, struct txn *t, struct jv *stack)
 {
+    const struct jv *known = jv_get(stack, "imports");
+    struct jv *names = jv_new_obj(r->a);
+    for (size_t i = 0; i < jv_len(known); i++)
+        jv_set(r->a, names, jv_s(jv_at(known, i)), jv_new_bool(r->a, true));
     for (size_t i = 0; i < jv_len(r->imports); i++) {
         struct place at = r->place;
+        jv_set(r->a, names, r->imports->obj.v[i].key, jv_new_bool(r->a, true));
         at.uuid = r->imports->obj.v[i].key;
         struct skey k = stack_key(&at);
         key_str(&k, r->place.uuid);
-        TRY(txn_put(t, CFN_T_IMPORT, r->place.account, key_of(&k), jv_s(jv_get(r->stack, "name"))));
+        TRY(txn_put(t, CFN_T_IMPORT, r->place.account, key_of(&k), jv_s(jv_get(stack, "name"))));
     }
+    struct jv *list = jv_new_arr(r->a);
+    for (size_t i = 0; i < jv_len(names); i++)
+        jv_push(r->a, list, jv_new_str(r->a, names->obj.v[i].key));
+    put_v(r->a, stack, "imports", list);
     return NULL;
 }
 
@@ -93,9 +102,9 @@ static struct err *write_note(struct run *r, struct txn *t, struct jv *stack, vo
         TRY(write_row(r, t, stack, n));
     if (r->stopped)
         return NULL;
-    TRY(write_imports(r, t));
+    TRY(write_imports(r, t, stack));
     if (n->phase != NULL)
-        set_s(r->a, stack, "phase", str_c(n->phase));
+        put_s(r->a, stack, "phase", str_c(n->phase));
     if (n->stack_status != NULL)
         TRY(stack_status(t, r->a, &r->place, stack, n->stack_status, n->stack_reason));
     return NULL;
@@ -108,7 +117,7 @@ struct err *run_note(struct run *r, const struct note *n)
         return NULL;
     struct str logical = jv_s(jv_get(n->row, "logical"));
     if (n->drop)
-        set_v(r->a, r->rows, arena_cstr(r->a, logical), NULL);
+        put_v(r->a, r->rows, arena_cstr(r->a, logical), NULL);
     else
         jv_set(r->a, r->rows, logical, n->row);
     return NULL;
@@ -126,10 +135,10 @@ static struct err *load_template(struct run *r, const char *which)
     const struct jv *state =
         strcmp(which, "next") == 0 ? jv_get(r->stack, "next") : r->stack;
     struct jv *view = jv_new_obj(r->a);
-    set_s(r->a, view, "name", jv_s(jv_get(r->stack, "name")));
-    set_s(r->a, view, "arn", jv_s(jv_get(r->stack, "arn")));
-    set_v(r->a, view, "params", jv_get(state, "params"));
-    set_v(r->a, view, "topics", jv_get(state, "topics"));
+    put_s(r->a, view, "name", jv_s(jv_get(r->stack, "name")));
+    put_s(r->a, view, "arn", jv_s(jv_get(r->stack, "arn")));
+    put_v(r->a, view, "params", jv_get(state, "params"));
+    put_v(r->a, view, "topics", jv_get(state, "topics"));
     fill_scope(&r->scope, r->a, &r->t, &r->place, view);
     r->scope.get = scope_get;
     r->scope.import = scope_import;
@@ -159,7 +168,13 @@ static struct err *removal_order(struct run *r, struct order *out)
         if (resource_live(row))
             jv_set(r->a, graph, r->rows->obj.v[i].key, deps != NULL ? deps : jv_new_arr(r->a));
     }
-    TRY(order_of(r->a, graph, out));
+    struct err *e = order_of(r->a, graph, out);
+    if (e != NULL) { /* an update that failed half-way can leave a circle: then as they stand */
+        err_free(e);
+        for (size_t i = 0; i < jv_len(graph); i++)
+            jv_set(r->a, graph, graph->obj.v[i].key, jv_new_arr(r->a));
+        TRY(order_of(r->a, graph, out));
+    }
     for (size_t i = 0; i < out->n / 2; i++) {
         struct str s = out->names[i];
         out->names[i] = out->names[out->n - 1 - i];
@@ -219,15 +234,14 @@ static struct err *write_finish(struct run *r, struct txn *t, struct jv *stack, 
     if (r->stopped)
         return NULL;
     TRY(exports_write(t, r->a, &r->place, stack, f->outputs));
-    TRY(imports_drop(t, r->a, &r->place, stack));
-    TRY(write_imports(r, t));
-    struct jv *names = jv_new_arr(r->a);
-    for (size_t i = 0; i < jv_len(r->imports); i++)
-        jv_push(r->a, names, jv_new_str(r->a, r->imports->obj.v[i].key));
-    set_v(r->a, stack, "imports", names);
-    set_v(r->a, stack, "outputs", f->outputs);
+    if (f->update) { /* every import was looked up anew: what is not among them is over */
+        TRY(imports_drop(t, r->a, &r->place, stack));
+        put_v(r->a, stack, "imports", NULL);
+    }
+    TRY(write_imports(r, t, stack));
+    put_v(r->a, stack, "outputs", f->outputs);
     if (!f->update) {
-        set_s(r->a, stack, "phase", STR(""));
+        put_s(r->a, stack, "phase", STR(""));
         return stack_status(t, r->a, &r->place, stack, "CREATE_COMPLETE", STR_NONE);
     }
     struct str text;
@@ -235,11 +249,11 @@ static struct err *write_finish(struct run *r, struct txn *t, struct jv *stack, 
     TRY(template_text_put(t, &r->place, "current", text));
     TRY(template_text_del(t, &r->place, "next"));
     const struct jv *next = jv_get(stack, "next");
-    set_v(r->a, stack, "description", NULL);
+    put_v(r->a, stack, "description", NULL);
     for (size_t i = 0; i < jv_len(next); i++)
         jv_set(r->a, stack, next->obj.v[i].key, &next->obj.v[i].value);
-    set_v(r->a, stack, "next", NULL);
-    set_s(r->a, stack, "phase", STR("cleanup"));
+    put_v(r->a, stack, "next", NULL);
+    put_s(r->a, stack, "phase", STR("cleanup"));
     return stack_status(t, r->a, &r->place, stack, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", STR_NONE);
 }
 
@@ -283,11 +297,22 @@ static struct err *write_gone(struct run *r, struct txn *t, struct jv *stack, vo
     TRY(exports_write(t, r->a, &r->place, stack, NULL));
     TRY(imports_drop(t, r->a, &r->place, stack));
     TRY(stack_name_del(t, &r->place, jv_s(jv_get(stack, "name"))));
-    set_i(r->a, stack, "deleted_ms", clock_now_ms());
-    set_s(r->a, stack, "phase", STR(""));
+    put_i(r->a, stack, "deleted_ms", clock_now_ms());
+    put_s(r->a, stack, "phase", STR(""));
     /* What was given in secret is not kept longer than the stack is. */
-    set_v(r->a, stack, "params", NULL);
+    put_v(r->a, stack, "params", NULL);
     return stack_status(t, r->a, &r->place, stack, "DELETE_COMPLETE", STR_NONE);
+}
+
+static struct err *write_rolled_back(struct run *r, struct txn *t, struct jv *stack,
+                                     void *ctx UNUSED)
+{
+    if (r->stopped)
+        return NULL;
+    TRY(imports_drop(t, r->a, &r->place, stack));
+    put_v(r->a, stack, "imports", NULL);
+    put_s(r->a, stack, "phase", STR(""));
+    return stack_status(t, r->a, &r->place, stack, "ROLLBACK_COMPLETE", STR_NONE);
 }
 
 static bool retained(const struct run *r, struct str logical)
@@ -325,9 +350,7 @@ static struct err *phase_remove(struct run *r, bool rollback)
         if (got != OUT_DONE)
             return NULL;
     }
-    if (rollback)
-        return run_note(r, &(struct note){.stack_status = "ROLLBACK_COMPLETE", .phase = ""});
-    return run_write(r, write_gone, NULL);
+    return run_write(r, rollback ? write_rolled_back : write_gone, NULL);
 }
 
 static struct err *fail_update(struct run *r, struct str logical)
@@ -392,8 +415,8 @@ static struct err *write_undone(struct run *r, struct txn *t, struct jv *stack, 
     if (r->stopped)
         return NULL;
     TRY(template_text_del(t, &r->place, "next"));
-    set_v(r->a, stack, "next", NULL);
-    set_s(r->a, stack, "phase", STR("unclean"));
+    put_v(r->a, stack, "next", NULL);
+    put_s(r->a, stack, "phase", STR("unclean"));
     return stack_status(t, r->a, &r->place, stack, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
                         STR_NONE);
 }

@@ -189,8 +189,8 @@ struct err *event_add(struct txn *t, struct arena *a, const struct place *p, str
     int64_t last = jv_i(jv_get(stack, "event_ms"), 0), now = clock_now_ms();
     /* Times tell the order too: no two events of a stack have the same. */
     now = now > last ? now : last + 1;
-    set_i(a, stack, "events", n);
-    set_i(a, stack, "event_ms", now);
+    put_i(a, stack, "events", n);
+    put_i(a, stack, "event_ms", now);
     struct jv *row = jv_new_obj(a);
     char uuid[37];
     rand_uuid(uuid);
@@ -198,15 +198,15 @@ struct err *event_add(struct txn *t, struct arena *a, const struct place *p, str
                         ? str_c(uuid)
                         : arena_fmt(a, "%.*s-%.*s-%s", STR_ARG(e->logical), STR_ARG(e->status),
                                     uuid);
-    set_s(a, row, "id", arena_str(a, id));
-    set_s(a, row, "logical", e->logical);
-    set_s(a, row, "physical", e->physical);
-    set_s(a, row, "type", e->type);
-    set_s(a, row, "status", e->status);
-    set_s(a, row, "reason", e->reason.n > 0 ? e->reason : STR_NONE);
-    set_s(a, row, "properties", e->properties);
-    set_s(a, row, "token", jv_s(jv_get(stack, "token")));
-    set_i(a, row, "time_ms", now);
+    put_s(a, row, "id", arena_str(a, id));
+    put_s(a, row, "logical", e->logical);
+    put_s(a, row, "physical", e->physical);
+    put_s(a, row, "type", e->type);
+    put_s(a, row, "status", e->status);
+    put_s(a, row, "reason", e->reason.n > 0 ? e->reason : STR_NONE);
+    put_s(a, row, "properties", e->properties);
+    put_s(a, row, "token", jv_s(jv_get(stack, "token")));
+    put_i(a, row, "time_ms", now);
     struct skey k = stack_key(p);
     key_u64(&k, (uint64_t)n);
     return save(t, a, CFN_T_EVENT, p, key_of(&k), row);
@@ -215,8 +215,8 @@ struct err *event_add(struct txn *t, struct arena *a, const struct place *p, str
 struct err *stack_status(struct txn *t, struct arena *a, const struct place *p, struct jv *stack,
                          const char *status, struct str reason)
 {
-    set_s(a, stack, "status", str_c(status));
-    set_s(a, stack, "reason", reason.n > 0 ? reason : STR_NONE);
+    put_s(a, stack, "status", str_c(status));
+    put_s(a, stack, "reason", reason.n > 0 ? reason : STR_NONE);
     struct event e = {.logical = jv_s(jv_get(stack, "name")),
                       .physical = jv_s(jv_get(stack, "arn")),
                       .type = STR("AWS::CloudFormation::Stack"),

@@ -110,7 +110,7 @@ static void save_outputs(struct act *x, struct arena *a, const struct jv *elemen
         if (v == NULL)
             continue;
         if (str_is(to, "@id")) {
-            set_v(x->arena, x->row, "id", v);
+            put_v(x->arena, x->row, "id", v);
             continue;
         }
         struct str name = jv_s(fill_text(a, x, element, arena_fmt(a, "=%.*s", STR_ARG(to))));
@@ -119,7 +119,7 @@ static void save_outputs(struct act *x, struct arena *a, const struct jv *elemen
         for (size_t i = 0; i < jv_len(old); i++)
             jv_set(x->arena, attrs, old->obj.v[i].key, &old->obj.v[i].value);
         jv_set(x->arena, attrs, arena_str(x->arena, name), v);
-        set_v(x->arena, x->row, "attrs", attrs);
+        put_v(x->arena, x->row, "attrs", attrs);
     }
 }
 
@@ -253,12 +253,12 @@ struct err *act_run(struct act *x, unsigned phase)
         if (x->wait)
             return x->save(x);
         if (named && phase == ON_CREATE && jv_get(x->row, "id") == NULL)
-            set_v(x->arena, x->row, "id", jv_get(x->row, "name"));
-        set_i(x->arena, x->row, "step", i + 1);
+            put_v(x->arena, x->row, "id", jv_get(x->row, "name"));
+        put_i(x->arena, x->row, "step", i + 1);
         TRY(x->save(x));
     }
     if (named && phase == ON_CREATE && jv_get(x->row, "id") == NULL)
-        set_v(x->arena, x->row, "id", jv_get(x->row, "name"));
+        put_v(x->arena, x->row, "id", jv_get(x->row, "name"));
     return NULL;
 }
 

@@ -24,7 +24,7 @@ const struct prop *type_prop(const struct rtype *t, struct str name)
     return NULL;
 }
 
-void set_v(struct arena *a, struct jv *o, const char *key, const struct jv *v)
+void put_v(struct arena *a, struct jv *o, const char *key, const struct jv *v)
 {
     if (v != NULL) {
         jv_set(a, o, str_c(key), v);
@@ -38,19 +38,19 @@ void set_v(struct arena *a, struct jv *o, const char *key, const struct jv *v)
         }
 }
 
-void set_s(struct arena *a, struct jv *o, const char *key, struct str v)
+void put_s(struct arena *a, struct jv *o, const char *key, struct str v)
 {
-    set_v(a, o, key, v.p != NULL ? jv_new_str(a, v) : NULL);
+    put_v(a, o, key, v.p != NULL ? jv_new_str(a, v) : NULL);
 }
 
-void set_i(struct arena *a, struct jv *o, const char *key, int64_t v)
+void put_i(struct arena *a, struct jv *o, const char *key, int64_t v)
 {
-    set_v(a, o, key, jv_new_int(a, v));
+    put_v(a, o, key, jv_new_int(a, v));
 }
 
-void set_b(struct arena *a, struct jv *o, const char *key, bool v)
+void put_b(struct arena *a, struct jv *o, const char *key, bool v)
 {
-    set_v(a, o, key, jv_new_bool(a, v));
+    put_v(a, o, key, jv_new_bool(a, v));
 }
 
 /* -- one value into its type ------------------------------------------------------------------- */
@@ -134,8 +134,8 @@ static struct err *as_tags(struct arena *a, const struct prop *p, const struct j
             if (round == 0 && jv_get_str(own, key) != NULL)
                 continue;
             struct jv *tag = jv_new_obj(a);
-            set_s(a, tag, "Key", key);
-            set_s(a, tag, "Value", value);
+            put_s(a, tag, "Key", key);
+            put_s(a, tag, "Value", value);
             jv_push(a, list, tag);
         }
     }

@@ -100,7 +100,7 @@ enum type_change type_compare(const struct rtype *t, const struct jv *old, const
 
 /* One resource being worked on. */
 struct act {
-    struct arena *a;             /* where what is saved lives */
+    struct arena *arena;         /* where what is saved lives */
     struct api_call as;          /* on whose behalf: all but the arena */
     const struct rtype *type;
     struct str account, region, stack_name;
@@ -122,9 +122,9 @@ struct str zip_of_source(struct arena *a, struct str runtime, struct str handler
                          struct str source);
 
 /* To set members of rows. */
-void set_s(struct arena *a, struct jv *o, const char *key, struct str v);
-void set_i(struct arena *a, struct jv *o, const char *key, int64_t v);
-void set_b(struct arena *a, struct jv *o, const char *key, bool v);
-void set_v(struct arena *a, struct jv *o, const char *key, const struct jv *v); /* NULL: removes */
+void put_s(struct arena *a, struct jv *o, const char *key, struct str v);
+void put_i(struct arena *a, struct jv *o, const char *key, int64_t v);
+void put_b(struct arena *a, struct jv *o, const char *key, bool v);
+void put_v(struct arena *a, struct jv *o, const char *key, const struct jv *v); /* NULL: removes */
 
 #endif

@@ -45,23 +45,24 @@ static const struct step queue_steps[] = {
     {.on = ON_ADOPT, .room = "sqs", .op = "GetQueueUrl", .in = "{\"QueueName\":\"$name\"}",
      .save = "QueueUrl=@id"},
     {.on = ON_UPDATE | ON_GONE,
-     .when = "DelaySeconds KmsDataKeyReusePeriodSeconds MaximumMessageSize MessageRetentionPeriod "
+     .when = "DelaySeconds MaximumMessageSize MessageRetentionPeriod "
              "ReceiveMessageWaitTimeSeconds VisibilityTimeout",
      .room = "sqs", .op = "SetQueueAttributes",
      .in = "{\"QueueUrl\":\"$id\",\"Attributes\":{\"DelaySeconds\":\"$p.DelaySeconds|0\","
-           "\"KmsDataKeyReusePeriodSeconds\":\"$p.KmsDataKeyReusePeriodSeconds|300\","
            "\"MaximumMessageSize\":\"$p.MaximumMessageSize|262144\","
            "\"MessageRetentionPeriod\":\"$p.MessageRetentionPeriod|345600\","
            "\"ReceiveMessageWaitTimeSeconds\":\"$p.ReceiveMessageWaitTimeSeconds|0\","
            "\"VisibilityTimeout\":\"$p.VisibilityTimeout|30\"}}"},
     {.on = ON_UPDATE | ON_GONE,
-     .when = "KmsMasterKeyId RedrivePolicy RedriveAllowPolicy SqsManagedSseEnabled "
+     .when = "KmsMasterKeyId KmsDataKeyReusePeriodSeconds RedrivePolicy RedriveAllowPolicy "
+             "SqsManagedSseEnabled "
              "ContentBasedDeduplication DeduplicationScope FifoThroughputLimit",
      .room = "sqs", .op = "SetQueueAttributes",
      .in = "{\"QueueUrl\":\"$id\",\"Attributes\":{"
            "\"ContentBasedDeduplication\":\"$p.ContentBasedDeduplication\","
            "\"DeduplicationScope\":\"$p.DeduplicationScope\","
            "\"FifoThroughputLimit\":\"$p.FifoThroughputLimit\","
+           "\"KmsDataKeyReusePeriodSeconds\":\"$p.KmsDataKeyReusePeriodSeconds\","
            "\"KmsMasterKeyId\":\"$p.KmsMasterKeyId\",\"RedrivePolicy\":\"$p.RedrivePolicy|\","
            "\"RedriveAllowPolicy\":\"$p.RedriveAllowPolicy\","
            "\"SqsManagedSseEnabled\":\"$p.SqsManagedSseEnabled\"}}"},

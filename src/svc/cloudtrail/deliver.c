@@ -212,6 +212,24 @@ static struct err *notify(struct delivery *d, struct str key)
     return api_call_json(&o, "sns", "Publish", in, false, NULL);
 }
 
+struct jv *trail_put_input(struct arena *a, const struct trail *t, struct str key)
+{
+    struct jv *in = jv_new_obj(a);
+    set_text(a, in, "Bucket", t->bucket);
+    set_text(a, in, "Key", key);
+    set_text(a, in, "ACL", STR("bucket-owner-full-control"));
+    if (t->kms_key.n > 0) {
+        struct jv *context = jv_new_obj(a);
+        set_text(a, context, "aws:cloudtrail:arn", t->arn);
+        set_text(a, in, "ServerSideEncryption", STR("aws:kms"));
+        set_text(a, in, "SSEKMSKeyId", t->kms_key);
+        set_text(a, in, "SSEKMSEncryptionContext", enc_base64(a, jv_text(a, context)));
+        /* A bucket key's context is the bucket; the key's policy asks for the trail. */
+        jv_set(a, in, STR("BucketKeyEnabled"), jv_new_bool(a, false));
+    }
+    return in;
+}
+
 static struct err *put_file(struct delivery *d, struct file *f)
 {
     struct arena *a = d->arena;
@@ -219,19 +237,9 @@ static struct err *put_file(struct delivery *d, struct file *f)
     buf_c(&f->text, "]}");
     TRY(buf_check(&f->text));
     TRY(compress_text(a, buf_view(&f->text), &body));
-    struct jv *in = jv_new_obj(a);
-    set_text(a, in, "Bucket", d->trail.bucket);
-    set_text(a, in, "Key", key);
-    set_text(a, in, "ACL", STR("bucket-owner-full-control"));
+    struct jv *in = trail_put_input(a, &d->trail, key);
     set_text(a, in, "ContentType", STR("application/json"));
     set_text(a, in, "ContentEncoding", STR("gzip"));
-    if (d->trail.kms_key.n > 0) {
-        struct jv *context = jv_new_obj(a);
-        set_text(a, context, "aws:cloudtrail:arn", d->trail.arn);
-        set_text(a, in, "ServerSideEncryption", STR("aws:kms"));
-        set_text(a, in, "SSEKMSKeyId", d->trail.kms_key);
-        set_text(a, in, "SSEKMSEncryptionContext", enc_base64(a, jv_text(a, context)));
-    }
     struct api_call o = as_trail(d);
     TRY(api_call_body(&o, "s3", "PutObject", in, body, NULL, 0, NULL));
     /* The file is there; a topic that refuses is the topic's trouble, and on record as a call. */

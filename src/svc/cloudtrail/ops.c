@@ -31,7 +31,8 @@ static struct err *target_resource(struct call *c, struct target *out)
     return target_named(c, "ResourceId", out);
 }
 
-#define ON(op, target) static const struct need need_##op[] = {{"cloudtrail:" #op, NULL, target}, {0}}
+#define ON(op, target)                                                                             \
+    static const struct need need_##op[] = {{"cloudtrail:" #op, NULL, target}, {0}}
 ON(CreateTrail, target_name);
 ON(UpdateTrail, target_name);
 ON(DeleteTrail, target_name);

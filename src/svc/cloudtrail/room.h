@@ -38,6 +38,8 @@ bool trail_selects(const struct trail *t, const struct event *e);
 
 /* deliver.c */
 extern const struct job_kind trail_jobs[];
+/* PutObject's input for an object of the trail: where, as whom, under which key. */
+struct jv *trail_put_input(struct arena *a, const struct trail *t, struct str key);
 struct err *trail_cursor_now(struct call *c, const struct trail *t) MUST_CHECK;
 
 OP_DECLARE(cloudtrail, CreateTrail);

@@ -167,12 +167,9 @@ static struct err *check_name(struct str n)
 /* Proof rather than guess: what deliveries will do is done once, as the service. */
 static struct err *check_bucket(struct call *c, const struct trail *t)
 {
-    struct jv *in = jv_new_obj(c->arena);
     struct str key = arena_fmt(c->arena, "%.*s%sAWSLogs/%.*s/CloudTrail/", STR_ARG(t->prefix),
                                t->prefix.n > 0 ? "/" : "", STR_ARG(c->account));
-    jv_set(c->arena, in, STR("Bucket"), jv_new_str(c->arena, t->bucket));
-    jv_set(c->arena, in, STR("Key"), jv_new_str(c->arena, key));
-    jv_set(c->arena, in, STR("ACL"), jv_new_str(c->arena, STR("bucket-owner-full-control")));
+    struct jv *in = trail_put_input(c->arena, t, key);
     struct api_call o = {.from = c, .as = AS_SERVICE, .service = TRAIL_SERVICE,
                          .source_arn = t->arn};
     struct err *e = api_call_body(&o, "s3", "PutObject", in, STR(""), NULL, 0, NULL);

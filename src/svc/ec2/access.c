@@ -315,7 +315,9 @@ struct err *ec2_target_tags(struct call *c, struct target *out)
 
 bool ec2_has_profile(const struct call *c)
 {
-    return ((const struct ec2_RunInstancesRequest *)c->in)->IamInstanceProfile != NULL;
+    const struct ec2_IamInstanceProfileSpecification *p =
+        ((const struct ec2_RunInstancesRequest *)c->in)->IamInstanceProfile;
+    return p != NULL && (p->Name.p != NULL || p->Arn.p != NULL);
 }
 
 /* The role within the profile. Without a profile of the name, or a role in it, "*": the handler

@@ -42,10 +42,16 @@ struct err *acl_make_default(struct call *c, const struct jv *vpc)
 EC2_OP(CreateNetworkAcl, CreateNetworkAclRequest, CreateNetworkAclResult)
 {
     struct jv *vpc, *row;
+    out->ClientToken = in->ClientToken;
+    TRY(token_thing(c, in->ClientToken, K_ACL, &row));
+    if (row != NULL)
+        return answer_thing(c, out, "NetworkAcl", K_ACL, row);
     TRY(thing_need(c, K_VPC, in->VpcId, &vpc));
     TRY(vpc_hold(c, in->VpcId));
     TRY(new_acl(c, in->VpcId, false, &row));
     TRY(tags_at_creation(c, &in->TagSpecifications, K_ACL, row));
+    set_s(c, row, "token", in->ClientToken);
+    TRY(token_put(c, in->ClientToken, thing_id(K_ACL, row)));
     TRY(thing_put(c, K_ACL, row));
     call_record_resource(c, ec2_arn(c, K_ACL, thing_id(K_ACL, row)), c->account,
                          "AWS::EC2::NetworkAcl");
@@ -62,6 +68,7 @@ EC2_OP_NO_OUT(DeleteNetworkAcl, DeleteNetworkAclRequest)
                        STR_ARG(in->NetworkAclId));
     if (jv_len(jv_get(row, "Associations")) > 0)
         return err_dependency("networkAcl", in->NetworkAclId);
+    TRY(token_drop(c, get_s(row, "token")));
     return thing_drop(c, K_ACL, row);
 }
 

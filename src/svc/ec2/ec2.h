@@ -9,6 +9,7 @@
  *   describe.c  every Describe call             tags.c     tags
  *   filter.c    filters                         cidr.c     address blocks
  *   vpc.c subnet.c gateway.c route.c acl.c group.c rule.c dhcp.c address.c zone.c
+ *   token.c     client tokens
  *   run.c state.c attribute.c    instances: made, moved between states, changed
  *
  * A thing's row is a JSON document with the members of AWS's shape, by the model's names; what is
@@ -25,7 +26,7 @@
  *   ec2.ip         …, subnet id, address (u32) -> instance id
  *   ec2.public     address (u32)  -> account: one for the whole installation
  *   ec2.userdata   …, instance id -> what the instance was given
- *   ec2.token      …, client token -> {hash,reservation}
+ *   ec2.token      …, client token -> {hash,id}
  *   ec2.state      …, time, instance id -> {instance,state}: outbox, for the event bus; kept a day
  */
 #ifndef WARD_SVC_EC2_EC2_H

@@ -9,7 +9,6 @@ struct err *user_data_put(struct call *c, struct str instance_id, struct str bas
 struct err *user_data_get(struct call *c, struct str instance_id, struct str *out_base64)
     MUST_CHECK;
 struct err *user_data_drop(struct call *c, struct str instance_id) MUST_CHECK;
-struct err *token_drop(struct call *c, const struct jv *instance) MUST_CHECK;
 /* The groups named, or the VPC's default one, as a list of GroupIdentifier. */
 struct err *groups_read(struct call *c, struct str vpc_id, struct str subnet_id,
                         const struct str *ids, size_t n, struct jv **out) MUST_CHECK;

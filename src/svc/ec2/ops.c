@@ -45,7 +45,7 @@ static const struct op_row rows[] = {
     WRITE(DetachInternetGateway, "InternetGatewayId VpcId", NULL),
     WRITE(DeleteInternetGateway, "InternetGatewayId", NULL),
     DESCRIBE(DescribeInternetGateways, "InternetGatewayIds Filters MaxResults"),
-    WRITE(CreateRouteTable, "VpcId TagSpecifications", "*"),
+    WRITE(CreateRouteTable, "VpcId TagSpecifications ClientToken", "*"),
     WRITE(DeleteRouteTable, "RouteTableId", NULL),
     DESCRIBE(DescribeRouteTables, "RouteTableIds Filters MaxResults"),
     WRITE(CreateRoute, "RouteTableId DestinationCidrBlock DestinationIpv6CidrBlock GatewayId "
@@ -56,7 +56,7 @@ static const struct op_row rows[] = {
     WRITE(AssociateRouteTable, "RouteTableId SubnetId", "*"),
     WRITE(DisassociateRouteTable, "AssociationId", NULL),
     WRITE(ReplaceRouteTableAssociation, "AssociationId RouteTableId", "*"),
-    WRITE(CreateNetworkAcl, "VpcId TagSpecifications", "*"),
+    WRITE(CreateNetworkAcl, "VpcId TagSpecifications ClientToken", "*"),
     WRITE(DeleteNetworkAcl, "NetworkAclId", NULL),
     DESCRIBE(DescribeNetworkAcls, "NetworkAclIds Filters MaxResults"),
     WRITE(CreateNetworkAclEntry, "NetworkAclId RuleNumber Protocol RuleAction Egress CidrBlock "

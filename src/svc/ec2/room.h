@@ -175,6 +175,15 @@ bool ec2_has_profile(const struct call *c);
 struct err *ec2_target_passed_role(struct call *c, struct target *out);
 bool ec2_is_internal(struct call *c);
 
+/* -- client tokens (token.c) ------------------------------------------------------------------- */
+
+/* STR_NONE: no token, or a new one. IdempotentParameterMismatch. */
+struct err *token_get(struct call *c, struct str token, struct str *out_id) MUST_CHECK;
+struct err *token_put(struct call *c, struct str token, struct str id) MUST_CHECK;
+struct err *token_drop(struct call *c, struct str token) MUST_CHECK;
+/* The thing that the token made before, for things that keep it as "token"; NULL: none. */
+struct err *token_thing(struct call *c, struct str token, enum kind k, struct jv **out) MUST_CHECK;
+
 /* -- between the files ------------------------------------------------------------------------- */
 
 /* zone.c */

@@ -57,10 +57,16 @@ struct err *routes_make_main(struct call *c, const struct jv *vpc)
 EC2_OP(CreateRouteTable, CreateRouteTableRequest, CreateRouteTableResult)
 {
     struct jv *vpc, *row;
+    out->ClientToken = in->ClientToken;
+    TRY(token_thing(c, in->ClientToken, K_ROUTES, &row));
+    if (row != NULL)
+        return answer_thing(c, out, "RouteTable", K_ROUTES, row);
     TRY(thing_need(c, K_VPC, in->VpcId, &vpc));
     TRY(vpc_hold(c, in->VpcId));
     TRY(new_table(c, vpc, &row));
     TRY(tags_at_creation(c, &in->TagSpecifications, K_ROUTES, row));
+    set_s(c, row, "token", in->ClientToken);
+    TRY(token_put(c, in->ClientToken, thing_id(K_ROUTES, row)));
     TRY(thing_put(c, K_ROUTES, row));
     call_record_resource(c, ec2_arn(c, K_ROUTES, thing_id(K_ROUTES, row)), c->account,
                          "AWS::EC2::RouteTable");
@@ -74,6 +80,7 @@ EC2_OP_NO_OUT(DeleteRouteTable, DeleteRouteTableRequest)
     TRY(vpc_hold(c, get_s(row, "VpcId")));
     if (jv_len(jv_get(row, "Associations")) > 0)
         return err_dependency("routeTable", in->RouteTableId);
+    TRY(token_drop(c, get_s(row, "token")));
     return thing_drop(c, K_ROUTES, row);
 }
 

@@ -298,7 +298,7 @@ static struct err *move_on(struct call *c, struct jv *row, bool *out_moved)
 
 static struct err *forget(struct call *c, const struct jv *row)
 {
-    TRY(token_drop(c, row));
+    TRY(token_drop(c, get_s(row, "ClientToken")));
     return thing_drop(c, K_INSTANCE, row);
 }
 

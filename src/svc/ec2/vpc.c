@@ -78,6 +78,7 @@ static struct err *drop_all(struct call *c, enum kind k, struct str vpc_id)
         const struct jv *main_assoc = jv_at(jv_get(all.v[i], "Associations"), 0);
         if (k == K_ROUTES && main_assoc != NULL)
             TRY(assoc_drop(c, get_s(main_assoc, "RouteTableAssociationId")));
+        TRY(token_drop(c, get_s(all.v[i], "token")));
         const struct jv *rules = jv_get(all.v[i], "rules");
         for (size_t j = 0; j < jv_len(rules); j++)
             TRY(assoc_drop(c, get_s(jv_at(rules, j), "SecurityGroupRuleId")));

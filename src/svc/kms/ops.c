@@ -48,8 +48,10 @@ static const struct need need_delete_alias[] = {{"kms:DeleteAlias", NULL, target
      .needs = n, .record_in = in, .record_out = result}
 
 static const struct op_row rows[] = {
-    WRITE(CreateKey, need_create, "Policy Description KeyUsage KeySpec CustomerMasterKeySpec Origin "
-          "BypassPolicyLockoutSafetyCheck Tags MultiRegion", "KeyMetadata"),
+    WRITE(CreateKey, need_create,
+          "Policy Description KeyUsage KeySpec CustomerMasterKeySpec Origin "
+          "BypassPolicyLockoutSafetyCheck Tags MultiRegion",
+          "KeyMetadata"),
     READ(DescribeKey, need_DescribeKey, "KeyId"),
     READ(ListKeys, need_list_keys, "Limit"),
     WRITE(EnableKey, need_EnableKey, "KeyId", NULL),
@@ -73,7 +75,8 @@ static const struct op_row rows[] = {
     READ(ListResourceTags, need_ListResourceTags, "KeyId Limit"),
     READ(Encrypt, need_Encrypt, "KeyId EncryptionContext EncryptionAlgorithm"),
     READ(Decrypt, need_decrypt, "KeyId EncryptionContext EncryptionAlgorithm"),
-    READ(ReEncrypt, need_reencrypt, "SourceKeyId SourceEncryptionContext DestinationKeyId "
+    READ(ReEncrypt, need_reencrypt,
+         "SourceKeyId SourceEncryptionContext DestinationKeyId "
          "DestinationEncryptionContext"),
     READ(GenerateDataKey, need_GenerateDataKey, "KeyId EncryptionContext NumberOfBytes KeySpec"),
     READ(GenerateDataKeyWithoutPlaintext, need_GenerateDataKeyWithoutPlaintext,

@@ -57,7 +57,8 @@ OP_HANDLER_NO_OUT(kms, PutKeyPolicy, PutKeyPolicyRequest)
     TRY(key_not_pending(&k));
     TRY(check_name(in->PolicyName));
     if (k.managed)
-        return err_aws(400, "AccessDeniedException", "An AWS managed key's policy is its service's.");
+        return err_aws(400, "AccessDeniedException",
+                       "An AWS managed key's policy is its service's.");
     TRY(kms_check_policy(c, &k, in->Policy, in->BypassPolicyLockoutSafetyCheck.v));
     k.policy = in->Policy;
     return key_save(c, &k);

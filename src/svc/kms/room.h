@@ -20,9 +20,9 @@ struct key { /* a row of kms.key, read */
 
 /* access.c */
 /* What a client named: key id, key ARN, alias name, alias ARN. *out_found false: no such key, and
- * then arn, account and region say what it would be. `c->state` keeps the last key read, so that a
- * handler does not read again what its target read. */
-struct err *key_find(struct call *c, struct str key_id, struct key *out, bool *out_found) MUST_CHECK;
+ * then arn, account and region say what it would be. */
+struct err *key_find(struct call *c, struct str key_id, struct key *out,
+                     bool *out_found) MUST_CHECK;
 /* The key of the call, or NotFoundException. */
 struct err *key_need(struct call *c, struct str key_id, struct key *out) MUST_CHECK;
 /* …and usable: DisabledException, KMSInvalidStateException. */

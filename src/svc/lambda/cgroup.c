@@ -2,13 +2,18 @@
  * of a sandbox together; the limits of single processes (init.c) hold everywhere. */
 #include "exec.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define ROOT "/sys/fs/cgroup"
 #define GROUP "ward-lambda"
+
+enum { REMOVE_TRIES = 200, REMOVE_PAUSE_MS = 5 };
 
 static bool write_text(const char *path, const char *text)
 {
@@ -63,10 +68,11 @@ static void dir_of(char out[160], const char *controller, const char *name)
         snprintf(out, 160, ROOT "/%s/" GROUP "-%s", controller, name);
 }
 
-void cgroup_make(const char *id, int64_t memory_mb, int64_t ephemeral_mb, char name[64],
+void cgroup_make(const char *env_id, int64_t memory_mb, int64_t ephemeral_mb, char name[64],
                  int out_procs[CGROUP_PROCS_MAX])
 {
-    char memory[160], pids[160];
+    char memory[160], pids[160], id[64];
+    snprintf(id, sizeof id, "%d-%s", (int)getpid(), env_id); /* whose it is, for cgroup_sweep() */
     /* /tmp is memory here and disk on AWS: it counts beside MemorySize. */
     long long bytes = (memory_mb + ephemeral_mb + EXEC_OVERHEAD_MB) * 1024 * 1024;
     name[0] = '\0';
@@ -94,20 +100,55 @@ void cgroup_make(const char *id, int64_t memory_mb, int64_t ephemeral_mb, char n
     snprintf(name, 64, "%s", id);
 }
 
+/* A group is busy until the kernel has buried the last process of the namespace, which were all
+ * killed. There is nothing to wait on in version 1, so it is tried again, for a second at most. */
+static void remove_dir(const char *dir)
+{
+    for (int i = 0; i < REMOVE_TRIES && rmdir(dir) != 0 && errno == EBUSY; i++)
+        poll(NULL, 0, REMOVE_PAUSE_MS);
+}
+
 void cgroup_remove(const char *name)
 {
     char dir[160];
     if (name[0] == '\0')
         return;
+    dir_of(dir, unified() ? NULL : "memory", name);
+    remove_dir(dir);
+    if (unified())
+        return;
+    dir_of(dir, "pids", name);
+    remove_dir(dir);
+}
+
+static void sweep_dir(const char *parent, const char *prefix)
+{
+    char path[512];
+    DIR *d = opendir(parent);
+    for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
+        struct str rest = str_c(e->d_name);
+        int64_t pid;
+        if (!str_starts_c(rest, prefix))
+            continue;
+        rest = str_skip(rest, strlen(prefix));
+        if (!str_to_i64(str_cut(&rest, '-'), 1, INT32_MAX, &pid) || kill((pid_t)pid, 0) == 0 ||
+            errno != ESRCH)
+            continue;
+        snprintf(path, sizeof path, "%s/%s", parent, e->d_name);
+        rmdir(path);
+    }
+    if (d != NULL)
+        closedir(d);
+}
+
+void cgroup_sweep(void)
+{
     if (unified()) {
-        dir_of(dir, NULL, name);
-        rmdir(dir);
+        sweep_dir(ROOT "/" GROUP, "");
         return;
     }
-    dir_of(dir, "memory", name);
-    rmdir(dir);
-    dir_of(dir, "pids", name);
-    rmdir(dir);
+    sweep_dir(ROOT "/memory", GROUP "-");
+    sweep_dir(ROOT "/pids", GROUP "-");
 }
 
 int64_t cgroup_memory_peak(const char *name)

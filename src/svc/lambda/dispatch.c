@@ -390,6 +390,7 @@ struct err *lambda_start(struct ward *w)
 {
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     TRY(make_base(w));
+    cgroup_sweep();
     pthread_mutex_lock(&D.lock);
     D.stopping = false;
     D.memory_max_mb = (int64_t)pages * page / (1024 * 1024) / 2; /* half of the machine */

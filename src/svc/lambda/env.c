@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,8 +44,8 @@ struct env {
 
 /* -- starting ---------------------------------------------------------------------------------- */
 
-/* Short-lived credentials of the execution role, by way of STS: its trust policy is asked each time,
- * and the call is on record. */
+/* Short-lived credentials of the execution role, by way of STS: its trust policy is asked each
+ * time, and the call is on record. */
 static struct err *credentials(struct env *e, struct arena *a, const struct jv **out)
 {
     const struct function *f = &e->f;
@@ -53,12 +54,15 @@ static struct err *credentials(struct env *e, struct arena *a, const struct jv *
                          .arena = a};
     struct jv *in = jv_new_obj(a), *got;
     jv_put(a, in, "RoleArn", f->role);
-    jv_put(a, in, "RoleSessionName", f->name);
+    /* A session's name has two characters at least. */
+    jv_put(a, in, "RoleSessionName", f->name.n > 1 ? f->name : arena_concat(a, f->name, STR("-")));
     struct err *err = api_call_json(&o, "sts", "AssumeRole", in, false, &got);
     if (err == NULL) {
         *out = jv_get(got, "Credentials");
         return NULL;
     }
+    if (!err_has_code(err, "AccessDenied"))
+        return err;
     err_free(err);
     return err_aws(403, "AccessDeniedException",
                    "The role defined for the function cannot be assumed by Lambda.");
@@ -456,9 +460,12 @@ static bool read_control(struct env *e)
     }
     if (n == (ssize_t)sizeof packet)
         memcpy(&number, packet + 1, sizeof number);
-    if (n == 0 || packet[0] == SAY_EXIT || packet[0] == SAY_NO_EXEC) {
-        e->exit_status = number;
-        e->exec_errno = n > 0 && packet[0] == SAY_NO_EXEC ? number : 0;
+    if (n == 0) { /* without a word of farewell: the sandbox was killed, or never stood */
+        e->exit_status = e->over ? e->exit_status : e->born_ms > 0 ? SIGKILL : 0;
+        e->over = true;
+    } else if (packet[0] == SAY_EXIT || packet[0] == SAY_NO_EXEC) {
+        e->exit_status = packet[0] == SAY_EXIT ? number : 0;
+        e->exec_errno = packet[0] == SAY_NO_EXEC ? number : 0;
         e->over = true;
     } else if (packet[0] == SAY_READY) {
         e->born_ms = clock_mono_ms();

@@ -102,9 +102,10 @@ void sandbox_kill(struct sandbox *s); /* and waits for the end of all in it */
 int64_t sandbox_memory_used(const struct sandbox *s);
 /* cgroup.c: where Ward may make them; *out_procs are descriptors to write "0" to, -1: none. */
 enum { CGROUP_PROCS_MAX = 2 };
-void cgroup_make(const char *id, int64_t memory_mb, int64_t ephemeral_mb, char name[64],
+void cgroup_make(const char *env_id, int64_t memory_mb, int64_t ephemeral_mb, char name[64],
                  int out_procs[CGROUP_PROCS_MAX]);
 void cgroup_remove(const char *name);
+void cgroup_sweep(void); /* those of Wards that are no more */
 int64_t cgroup_memory_peak(const char *name);
 
 /* -- environments ------------------------------------------------------------------------------ */

@@ -118,9 +118,10 @@ ON(GetAccountSettings, "GetAccountSettings", NULL);
      .needs = need_##op, .record_in = in, .record_out = result}
 
 /* Values of environment variables are no part of any record. */
-#define CONFIGURATION "FunctionName FunctionArn Runtime Role Handler CodeSize Description Timeout " \
-                      "MemorySize LastModified CodeSha256 Version DeadLetterConfig RevisionId "    \
-                      "State LastUpdateStatus PackageType Architectures EphemeralStorage"
+#define CONFIGURATION                                                                              \
+    "FunctionName FunctionArn Runtime Role Handler CodeSize Description Timeout MemorySize "       \
+    "LastModified CodeSha256 Version DeadLetterConfig RevisionId State LastUpdateStatus "          \
+    "PackageType Architectures EphemeralStorage"
 
 static const struct op_row rows[] = {
     {.name = "CreateFunction", .handler = lambda_CreateFunction_op, .effect = OP_WRITE,

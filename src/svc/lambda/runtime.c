@@ -68,7 +68,8 @@ void rt_answer(struct rt_conn *k, int status, const char *extra_headers, struct 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (names[i].status == status)
             words = names[i].words;
-    buf_fmt(&k->out, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%s",
+    buf_fmt(&k->out,
+            "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%s",
             status, words, body.n, extra_headers);
     if (k->closing)
         buf_c(&k->out, "Connection: close\r\n");

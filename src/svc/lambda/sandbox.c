@@ -213,6 +213,8 @@ static void leave_root(struct command *k)
     static const char *const places[3] = {"/tmp/task", "/tmp/init", "/tmp/ca.pem"};
     const char *from[3] = {k->code, k->exe, k->ca};
     int fds[3] = {-1, -1, -1};
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        child_fails("as root, Ward must be allowed to make mount namespaces");
     for (int i = 0; i < 3; i++) {
         if (from[i] == NULL)
             continue;
@@ -220,8 +222,6 @@ static void leave_root(struct command *k)
         if (fds[i] < 0)
             child_fails("a file of the sandbox cannot be opened");
     }
-    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
-        child_fails("as root, Ward must be allowed to make mount namespaces");
     for (int i = 0; i < 3; i++) {
         char *p = k->proc_paths[i]; /* "/proc/self/fd/NN", without stdio */
         memcpy(p, "/proc/self/fd/", 14);

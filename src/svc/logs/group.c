@@ -136,7 +136,8 @@ static void describe(struct call *c, const struct group *g, struct logs_LogGroup
 
 OP_HANDLER(logs, DescribeLogGroups, DescribeLogGroupsRequest, DescribeLogGroupsResponse)
 {
-    if (in->accountIdentifiers.n > 0 || in->includeLinkedAccounts.v || in->logGroupIdentifiers.n > 0)
+    if (in->accountIdentifiers.n > 0 || in->includeLinkedAccounts.v ||
+        in->logGroupIdentifiers.n > 0)
         return err_not_implemented(c, "DescribeLogGroups across accounts or by identifiers");
     if (in->logGroupNamePrefix.p != NULL && in->logGroupNamePattern.p != NULL)
         return err_aws(400, "InvalidParameterException",

@@ -4,7 +4,8 @@
 
 /* Actions on a group are judged, as on AWS, on "…:log-group:NAME:log-stream:STREAM" with an empty
  * STREAM, which policies for "…:log-group:NAME:*" mean. */
-static struct err *target_at(struct call *c, struct str group, struct str stream, struct target *out)
+static struct err *target_at(struct call *c, struct str group, struct str stream,
+                             struct target *out)
 {
     struct group g;
     TRY(group_place(c, group, &g));

@@ -1,4 +1,5 @@
-/* Tags of log groups, by name (the older calls) and by ARN. Kept in the group's row: {key:value}. */
+/* Tags of log groups, by name (the older calls) and by ARN. Kept in the group's row: {key:value}.
+ */
 #include "room.h"
 
 struct err *logs_set_tags(struct call *c, struct group *g, const struct logs_Tags *tags)

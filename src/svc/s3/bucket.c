@@ -25,9 +25,9 @@ struct err *s3_bucket_find(struct call *c, struct str name, struct s3_bucket *ou
     *found = false;
     if (name.n == 0 || name.n > BUCKET_NAME_MAX)
         return NULL;
-    /* Everybody who writes into a bucket reads its row: a tracked read would make them wait for each
-     * other. Deletion is guarded by the bucket's gate; a change of the row itself conflicts with
-     * another change. */
+    /* Everybody who writes into a bucket reads its row: a tracked read would make them wait for
+     * each other. Deletion is guarded by the bucket's gate; a change of the row itself conflicts
+     * with another change. */
     TRY(row_peek(c, T_BUCKET, name, &row));
     if (row == NULL)
         return NULL;

@@ -75,9 +75,15 @@ OP_HANDLER(sns, ConfirmSubscription, ConfirmSubscriptionInput, ConfirmSubscripti
     bool guarded = str_is_i(in->AuthenticateOnUnsubscribe, "true");
     if (guarded && anonymous(c))
         return needs_signature();
-    TRY(topic_need(c, in->TopicArn, true, &t));
-    call_record_resource(c, t.arn, t.account, "AWS::SNS::Topic");
+    struct err *e = topic_need(c, in->TopicArn, true, &t);
+    if (anonymous(c) && err_has_code(e, "NotFound")) { /* a stranger learns no topic's name */
+        err_free(e);
+        return sns_invalid("Token");
+    }
+    TRY(e);
     TRY(open_token(c, in->Token, &t, &s));
+    /* Only now: a stranger's tries must not fill the records of the topic's account. */
+    call_record_resource(c, t.arn, t.account, "AWS::SNS::Topic");
     out->SubscriptionArn = s.arn;
     if (s.state == SUB_CONFIRMED)
         return NULL;

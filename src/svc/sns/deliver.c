@@ -264,7 +264,7 @@ static enum job_next give_up(struct work *w, struct err *why, int64_t *again_ms)
     return finish(w, again_ms);
 }
 
-/* The subscription's own way has ended: its dead-letter queue, which has some hours to let us in. */
+/* The subscription's own way has ended: its dead-letter queue, with some hours to let us in. */
 static enum job_next dead_letter(struct work *w, struct delivery *d, struct err *why,
                                  int64_t *again_ms)
 {

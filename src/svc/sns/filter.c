@@ -185,7 +185,8 @@ static struct err *check_condition(const struct jv *v)
     if (str_is(kind, "numeric"))
         return check_numeric(arg);
     if (str_is(kind, "exists"))
-        return jv_is(arg, JV_BOOL) ? NULL : bad("exists match pattern must be either true or false.");
+        return jv_is(arg, JV_BOOL) ? NULL
+                                   : bad("exists match pattern must be either true or false.");
     if (str_is(kind, "anything-but"))
         return check_but(arg);
     return bad("Unrecognized match type");

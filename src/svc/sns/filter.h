@@ -23,7 +23,7 @@ enum {
     FILTER_TEXT_MAX = 256 * 1024,
     FILTER_DEPTH_MAX = 16,
     FILTER_KEYS_MAX = 5,
-    FILTER_COMBINATIONS_MAX = 150, /* product of the numbers of conditions; with depth, for a body */
+    FILTER_COMBINATIONS_MAX = 150, /* product of the counts of conditions; with depth, for a body */
     FILTER_WILDCARDS_MAX = 8,      /* stars in one wildcard */
     FILTER_BODY_DEPTH_MAX = 64,    /* of a message; a deeper one matches nothing */
 };

@@ -193,13 +193,14 @@ static const struct need need_Unsubscribe[] = {
     .record_in = in, .record_out = result
 #define READ(op, in) {ROW(op, OP_READ, AUDIT_MANAGEMENT, in, NULL)}
 #define WRITE(op, in, result) {ROW(op, OP_WRITE, AUDIT_MANAGEMENT, in, result)}
+#define DELETE(op) {ROW(op, OP_WRITE, AUDIT_MANAGEMENT, "*", NULL), .frees = true}
 #define LINK(op, in, result) {ROW(op, OP_WRITE, AUDIT_MANAGEMENT, in, result), .anonymous = true}
 /* Messages, telephone numbers, tokens and devices are never recorded. */
 #define DATA(op, in, result) {ROW(op, OP_WRITE, AUDIT_DATA, in, result)}
 
 static const struct op_row rows[] = {
     WRITE(CreateTopic, "*", "*"),
-    WRITE(DeleteTopic, "*", NULL),
+    DELETE(DeleteTopic),
     READ(ListTopics, ""),
     READ(GetTopicAttributes, "*"),
     WRITE(SetTopicAttributes, "*", NULL),
@@ -220,12 +221,12 @@ static const struct op_row rows[] = {
     WRITE(CreatePlatformApplication, "Name Platform", "*"),
     READ(GetPlatformApplicationAttributes, "*"),
     WRITE(SetPlatformApplicationAttributes, "PlatformApplicationArn", NULL),
-    WRITE(DeletePlatformApplication, "*", NULL),
+    DELETE(DeletePlatformApplication),
     READ(ListPlatformApplications, ""),
     WRITE(CreatePlatformEndpoint, "PlatformApplicationArn", "*"),
     READ(GetEndpointAttributes, "*"),
     WRITE(SetEndpointAttributes, "EndpointArn", NULL),
-    WRITE(DeleteEndpoint, "*", NULL),
+    DELETE(DeleteEndpoint),
     READ(ListEndpointsByPlatformApplication, "PlatformApplicationArn"),
 };
 

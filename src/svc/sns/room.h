@@ -41,7 +41,7 @@ struct str topic_default_policy(struct call *c, const struct topic *t);
 /* tags.c: kept in a row as {key:value} */
 struct err *tags_check(const struct sns_TagList *tags) MUST_CHECK;
 struct jv *tags_json(struct arena *a, const struct sns_TagList *tags);
-void tags_keys(struct call *c, const struct sns_TagList *tags); /* aws:RequestTag/…, aws:TagKeys */
+void tags_keys(struct call *c, const struct sns_TagList *tags); /* condition keys of a request */
 
 /* sub.c */
 struct skey sub_key(struct str uid, struct str id);

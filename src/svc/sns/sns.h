@@ -6,8 +6,8 @@
  *   topic.c      topics: made, found, listed, deleted         attr.c     their attributes
  *   permission.c AddPermission, RemovePermission              tags.c     tags of topics
  *   sub.c        rows of subscriptions, lists                 subattr.c  their attributes
- *   subscribe.c  Subscribe                                    confirm.c  tokens, ConfirmSubscription,
- *                                                                        Unsubscribe
+ *   subscribe.c  Subscribe
+ *   confirm.c    tokens, ConfirmSubscription, Unsubscribe
  *   filter.c     filter policies, by themselves               publish.c  Publish and its batch
  *   deliver.c    the jobs: one for each message and subscription, retries, dead letters
  *   transport.c  SQS, Lambda, HTTP, mail, the provider's webhook

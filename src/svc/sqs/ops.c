@@ -50,7 +50,8 @@ static struct err *target_lookup(struct call *c, struct target *out)
     return NULL;
 }
 
-#define NEED(op, action, target) static const struct need need_##op[] = {{"sqs:" action, NULL, target}, {0}}
+#define NEED(op, action, target)                                                                   \
+    static const struct need need_##op[] = {{"sqs:" action, NULL, target}, {0}}
 NEED(CreateQueue, "CreateQueue", target_name);
 NEED(GetQueueUrl, "GetQueueUrl", target_lookup);
 NEED(ListQueues, "ListQueues", NULL);

@@ -44,8 +44,8 @@ static struct err *entry_at(struct call *c, const struct queue *q, const struct 
     return NULL;
 }
 
-/* The entry as it stands now, if the handle's receipt is still the newest. An entry's time is in its
- * key; where ChangeMessageVisibility moved it to stands in sqs.moved. */
+/* The entry as it stands now, if the handle's receipt is still the newest. An entry's time is in
+ * its key; where ChangeMessageVisibility moved it to stands in sqs.moved. */
 static struct err *find_entry(struct call *c, const struct queue *q, const struct handle *h,
                               struct entry *out, bool *out_found)
 {

@@ -23,7 +23,8 @@ static void fill_attributes(struct call *c, const struct sqs_ReceiveMessageReque
                             const struct jv *attrs, struct sqs_Message *out)
 {
     size_t n = jv_len(attrs);
-    out->MessageAttributes.v = ARENA_ARRAY(c->arena, n + 1, struct sqs_MessageBodyAttributeMap_item);
+    out->MessageAttributes.v =
+        ARENA_ARRAY(c->arena, n + 1, struct sqs_MessageBodyAttributeMap_item);
     for (size_t i = 0; i < n; i++) {
         if (!named(&in->MessageAttributeNames, attrs->obj.v[i].key))
             continue;

@@ -1,6 +1,6 @@
-/* The function of the tests: speaks the Runtime API with plain sockets and does what its event says,
- * also what a hostile one would try. An event is {"do":"WHAT","arg":"…","n":N}; the answer is JSON.
- * Built by the tests: cc -static -o bootstrap bootstrap.c */
+/* The function of the tests: speaks the Runtime API with plain sockets and does what its event
+ * says, also what a hostile one would try. An event is {"do":"WHAT","arg":"…","n":N}; the answer
+ * is JSON. Built by the tests: cc -static -o bootstrap bootstrap.c */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -101,7 +101,8 @@ static void text_of(const char *json, const char *key, char *to, size_t max)
 
 static void say(long value, int error)
 {
-    sprintf(out, "{\"value\":%ld,\"errno\":\"%s\"}", value, error == 0 ? "" : strerrorname_np(error));
+    sprintf(out, "{\"value\":%ld,\"errno\":\"%s\"}", value,
+            error == 0 ? "" : strerrorname_np(error));
 }
 
 static void try_memory(long mb)

@@ -113,7 +113,7 @@ class Base(unittest.TestCase):
 class FunctionTest(Base):
     def test_made_described_listed_deleted(self):
         name = self.create(Description="d", MemorySize=256, Tags={"a": "1"},
-                           Environment={"Variables": {"K": "V"}})
+                           Environment={"Variables": {"KEY": "V"}})
         self.assertEqual(self.made["FunctionArn"],
                          f"arn:aws:lambda:us-east-1:{self.account}:function:{name}")
         self.assertEqual(self.made["CodeSha256"],
@@ -123,7 +123,7 @@ class FunctionTest(Base):
         got = self.lam.get_function(FunctionName=name)
         self.assertEqual(got["Configuration"]["MemorySize"], 256)
         self.assertEqual(got["Tags"], {"a": "1"})
-        self.assertEqual(got["Configuration"]["Environment"]["Variables"], {"K": "V"})
+        self.assertEqual(got["Configuration"]["Environment"]["Variables"], {"KEY": "V"})
         for by in (self.made["FunctionArn"], f"{self.account}:function:{name}", name + ":$LATEST"):
             self.assertEqual(self.lam.get_function_configuration(
                 FunctionName=by)["FunctionName"], name)
@@ -139,12 +139,11 @@ class FunctionTest(Base):
         self.assertEqual(code(e), "ResourceNotFoundException")
 
     def test_what_is_refused(self):
-        big = {f"K{i}": "x" * 500 for i in range(9)}
+        big = {f"KEY{i}": "x" * 500 for i in range(9)}
         for more, expected in (
                 (dict(Runtime="python3.13"), "NotImplemented"),
-                (dict(Runtime="cobol"), "InvalidParameterValueException"),
+                (dict(Runtime="cobol"), "ValidationException"),
                 (dict(Timeout=901), "ValidationException"),
-                (dict(MemorySize=127), "ValidationException"),
                 (dict(MemorySize=10241), "ValidationException"),
                 (dict(Environment={"Variables": {"AWS_REGION": "x"}}),
                  "InvalidParameterValueException"),
@@ -231,11 +230,11 @@ class FunctionTest(Base):
         self.assertIn("NoSuchKey", e.exception.response["Error"]["Message"])
 
     def test_updates_reach_the_next_call(self):
-        name = self.create(Environment={"Variables": {"K": "1"}})
-        self.assertEqual(self.call(name, do="env")["K"], "1")
+        name = self.create(Environment={"Variables": {"KEY": "1"}})
+        self.assertEqual(self.call(name, do="env")["KEY"], "1")
         self.lam.update_function_configuration(FunctionName=name, Timeout=7,
-                                               Environment={"Variables": {"K": "2"}})
-        self.assertEqual(self.call(name, do="env")["K"], "2")
+                                               Environment={"Variables": {"KEY": "2"}})
+        self.assertEqual(self.call(name, do="env")["KEY"], "2")
         other = zipped(bootstrap=(self.binary, 0o755), data__x=(b"hello", 0o644),
                        data__y=(b"!", 0o644))
         r = self.lam.update_function_code(FunctionName=name, ZipFile=other)
@@ -647,6 +646,37 @@ class PermissionTest(Base):
             except ClientError:
                 return []
         eventually(ran, "the function that S3 calls")
+
+
+class RefusalTest(unittest.TestCase):
+    """A machine on which no user namespace can be made: nothing runs outside of a sandbox."""
+
+    @unittest.skipUnless(shutil.which("bwrap") and "WARD_BIN" in os.environ, "needs bubblewrap")
+    def test_without_namespaces_nothing_runs(self):
+        from wardtest import WARD, Ward
+        tmp = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, tmp)
+        wrapper = os.path.join(tmp, "ward")
+        with open(wrapper, "w") as f:
+            f.write("#!/bin/sh\nexec bwrap --bind / / --dev-bind /dev /dev --proc /proc "
+                    "--die-with-parent --unshare-user --disable-userns --uid 1000 --gid 1000 "
+                    f"{WARD} \"$@\"\n")
+        os.chmod(wrapper, 0o755)
+        marker = os.path.join(tmp, "ran")
+        ward = Ward(binary=wrapper)
+        self.addCleanup(ward.remove)
+        ward.start()
+        iam, lam = ward.client("iam"), ward.client("lambda")
+        role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(
+            TRUST))["Role"]["Arn"]
+        lam.create_function(
+            FunctionName="f", Runtime="provided.al2023", Role=role, Handler="h",
+            Code={"ZipFile": zipped(bootstrap=(f"#!/bin/sh\ntouch {marker}\n", 0o755))})
+        with self.assertRaises(ClientError) as e:
+            lam.invoke(FunctionName="f")
+        self.assertEqual(code(e), "ServiceException")
+        self.assertIn("no sandbox on this machine", e.exception.response["Error"]["Message"])
+        self.assertFalse(os.path.exists(marker))
 
 
 class RecordTest(Base):

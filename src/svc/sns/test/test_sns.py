@@ -2,21 +2,23 @@
 import base64
 import email
 import http.server
+import io
 import json
 import os
 import queue
 import re
+import shutil
 import socket
 import ssl
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 import unittest
 import urllib.error
 import urllib.request
 import uuid
+import zipfile
 
 import boto3
 from botocore.exceptions import ClientError
@@ -677,8 +679,11 @@ class HttpTest(unittest.TestCase):
         self.assertEqual(self.sns.list_subscriptions_by_topic(TopicArn=self.topic)[
             "Subscriptions"][0]["SubscriptionArn"], "PendingConfirmation")
         self.sns.publish(TopicArn=self.topic, Message="too early")
-        wrong = body["SubscribeURL"].replace("Token=", "Token=0")
-        self.assertEqual(fetch(wrong)[0], 400)
+        for part in ("Token=", "TopicArn="):  # a wrong token and a topic that is not there
+            code_, answer = fetch(re.sub(part + "[^&]*", lambda m: m.group(0) + "0",
+                                         body["SubscribeURL"]))
+            self.assertEqual(code_, 400)
+            self.assertIn("Invalid parameter: Token<", answer)
         code_, answer = fetch(body["SubscribeURL"])
         self.assertEqual(code_, 200)
         sub = re.search("<SubscriptionArn>(.*)</SubscriptionArn>", answer).group(1)
@@ -787,6 +792,83 @@ class HttpTest(unittest.TestCase):
         self.assertIn("Basic", self.end.next()[0]["Authorization"])
 
 
+class FunctionTest(unittest.TestCase):
+    """Delivery to a Lambda function, which writes its event to its log."""
+
+    @classmethod
+    def setUpClass(cls):
+        compiler = shutil.which("cc") or shutil.which("gcc")
+        if compiler is None:
+            raise unittest.SkipTest("a C compiler is needed for the function")
+        cls.sns, cls.lam, cls.iam = (boto3.client(s) for s in ("sns", "lambda", "iam"))
+        cls.logs, cls.sqs = boto3.client("logs"), boto3.client("sqs")
+        with tempfile.TemporaryDirectory() as d:
+            here = os.path.dirname(os.path.abspath(__file__))
+            subprocess.run([compiler, "-D_GNU_SOURCE", "-static", "-O1", "-o", d + "/bootstrap",
+                            os.path.join(here, "echo.c")], check=True)
+            packed = io.BytesIO()
+            with zipfile.ZipFile(packed, "w") as z:
+                info = zipfile.ZipInfo("bootstrap")
+                info.external_attr = 0o100755 << 16
+                with open(d + "/bootstrap", "rb") as f:
+                    z.writestr(info, f.read())
+        role = cls.iam.create_role(RoleName=unique("r"), AssumeRolePolicyDocument=json.dumps({
+            "Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"},
+                "Action": "sts:AssumeRole"}]}))["Role"]
+        cls.iam.put_role_policy(RoleName=role["RoleName"], PolicyName="logs",
+                                PolicyDocument=json.dumps({
+                                    "Version": "2012-10-17", "Statement": [{
+                                        "Effect": "Allow", "Action": "logs:*", "Resource": "*"}]}))
+        cls.name = unique("f")
+        cls.function = cls.lam.create_function(
+            FunctionName=cls.name, Runtime="provided.al2023", Role=role["Arn"], Handler="h",
+            Code={"ZipFile": packed.getvalue()})["FunctionArn"]
+        try:
+            tried = cls.lam.invoke(FunctionName=cls.name, Payload="{}")
+        except ClientError as e:
+            raise unittest.SkipTest("no function runs on this machine: %s" % e)
+        assert tried["Payload"].read() == b'"ok"', tried
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.lam.delete_function(FunctionName=cls.name)
+
+    def events(self):
+        try:
+            found = self.logs.filter_log_events(logGroupName="/aws/lambda/" + self.name)["events"]
+        except ClientError:  # no log group yet
+            return []
+        return [json.loads(e["message"]) for e in found if e["message"].startswith('{"Records"')]
+
+    def test_event(self):
+        topic = self.sns.create_topic(Name=unique("t"))["TopicArn"]
+        url, dead = queue_for(self.sqs, unique("dead"), topic)
+        sub = self.sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=self.function,
+                                 Attributes={"RedrivePolicy": json.dumps(
+                                     {"deadLetterTargetArn": dead})})["SubscriptionArn"]
+        self.sns.publish(TopicArn=topic, Message="not yet let in")
+        self.assertEqual(json.loads(receive(self.sqs, url)[0]["Body"])["Message"],
+                         "not yet let in")
+        self.lam.add_permission(FunctionName=self.name, StatementId="sns",
+                                Action="lambda:InvokeFunction", Principal="sns.amazonaws.com",
+                                SourceArn=topic)
+        sent = self.sns.publish(TopicArn=topic, Message="m", MessageAttributes={
+            "a": {"DataType": "String", "StringValue": "b"}})
+        record = eventually(self.events, "the function has logged its event")[0]["Records"][0]
+        self.assertEqual((record["EventSource"], record["EventVersion"],
+                          record["EventSubscriptionArn"]), ("aws:sns", "1.0", sub))
+        note = record["Sns"]
+        self.assertEqual((note["MessageId"], note["Message"], note["Subject"], note["TopicArn"]),
+                         (sent["MessageId"], "m", None, topic))
+        self.assertEqual(note["MessageAttributes"], {"a": {"Type": "String", "Value": "b"}})
+        del note["Subject"]
+        note["SigningCertURL"] = note["SigningCertUrl"]
+        self.assertTrue(verify(note))
+        self.sns.delete_topic(TopicArn=topic)
+        self.sqs.delete_queue(QueueUrl=url)
+
+
 class RecordTest(unittest.TestCase):
     """What the trail says, in a Ward of its own, so that a look-up finds these calls alone; and
     that messages stay out of it."""
@@ -807,9 +889,10 @@ class RecordTest(unittest.TestCase):
             self.assertEqual(sub["additionalEventData"]["endpoint"], "https://u:****@127.0.0.1:9/x")
             self.assertEqual(trail_events(ward, EventName="Publish"), [])  # data, not management
             self.assertNotIn("patient", ward.read_log())
-            for name in os.listdir(os.path.join(ward.data, "store")):
-                with open(os.path.join(ward.data, "store", name), "rb") as f:
-                    self.assertNotIn(b"patient 17", f.read())
+            for folder, _, names in os.walk(ward.data):
+                for name in names:
+                    with open(os.path.join(folder, name), "rb") as f:
+                        self.assertNotIn(b"patient 17", f.read())
 
 
 class PeopleTest(unittest.TestCase):
@@ -934,7 +1017,9 @@ class PeopleTest(unittest.TestCase):
     def test_what_was_answered_survives_a_crash(self):
         """200 means durable: a message whose endpoint was down is delivered after kill -9."""
         end = Endpoint()
-        with Ward() as ward:
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            port = s.getsockname()[1]  # the links of before must lead to the new process
+        with Ward("--listen", "127.0.0.1:%d" % port) as ward:
             sns = ward.client("sns")
             topic = sns.create_topic(Name="t")["TopicArn"]
             sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=end.url, Attributes={
@@ -946,12 +1031,12 @@ class PeopleTest(unittest.TestCase):
             end.next()
             ward.kill()
             end.answers = []
+            while not end.got.empty():
+                end.got.get()
             ward.start()
-            headers, text, _ = end.next()
-            while headers["x-amz-sns-message-id"] != sent["MessageId"]:
-                headers, text, _ = end.next()
-            self.assertEqual(json.loads(text)["Message"], "kept")
-            self.assertTrue(verify(json.loads(text), ward.ca))
+            m = json.loads(end.next()[1])
+            self.assertEqual((m["Message"], m["MessageId"]), ("kept", sent["MessageId"]))
+            self.assertTrue(verify(m, ward.ca))
         end.close()
 
 

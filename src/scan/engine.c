@@ -1,0 +1,465 @@
+#include "engine.h"
+
+#include <pthread.h>
+#include <time.h>
+
+#include "../core/clock.h"
+#include "../core/enc.h"
+#include "../crypto/crypto.h"
+#include "baseline.h"
+#include "records.h"
+#include "unpack.h"
+
+enum { OUT_BYTES_TOTAL = 24 * 1024 * 1024, OUT_BYTES_MAX = 12 * 1024 * 1024,
+       OUT_BYTES_MIN = 1024 * 1024, NAME_BYTES_MAX = 64 * 1024, NOTE_ARENA = 8 * 1024 * 1024,
+       PROGRESS_MS = 250, KEPT_MAX = 4096 };
+
+struct run {
+    struct engine *en;
+    struct scan_source source;
+    struct source_notes *notes;
+    pthread_mutex_t lock; /* the source, the counts, the faults */
+    pthread_cond_t done;
+    int running;
+    struct err *failed;
+};
+
+struct worker {
+    struct run *run;
+    int lane;
+    struct match_worker *match;
+    struct feed feed;
+    struct unpack unpack;
+    struct scan_object object;
+    void *handle;
+    char sha[65];
+    bool sha_known;
+    struct arena *a;
+    struct engine_counts counts; /* of the file at hand */
+    struct err *failed;
+};
+
+/* -- faults ----------------------------------------------------------------------------------- */
+static void add_fault(struct engine *en, const char *name, uint64_t offset, const char *what)
+{
+    en->counts.faults++;
+    if (en->n_faults == FAULTS_LISTED_MAX)
+        return;
+    if (en->fault_list == NULL) {
+        en->fault_list = calloc(FAULTS_LISTED_MAX, sizeof *en->fault_list);
+        CHECK(en->fault_list != NULL);
+    }
+    struct fault *f = &en->fault_list[en->n_faults++];
+    f->file = strdup(name);
+    f->text = strdup(what);
+    f->offset = offset;
+    CHECK(f->file != NULL && f->text != NULL);
+}
+
+/* From the source's next(), which runs under the lock. */
+void engine_fault(void *engine, const char *name, const char *what)
+{
+    add_fault(engine, name, 0, what);
+}
+
+static void worker_fault_at(void *x, uint64_t offset, const char *what)
+{
+    struct worker *w = x;
+    pthread_mutex_lock(&w->run->lock);
+    add_fault(w->run->en, w->object.name.p, offset, what);
+    pthread_mutex_unlock(&w->run->lock);
+}
+
+static void worker_fault(void *x, const char *what)
+{
+    worker_fault_at(x, 0, what);
+}
+
+static int by_file(const void *x, const void *y)
+{
+    const struct fault *a = x, *b = y;
+    int d = strcmp(a->file, b->file);
+    if (d != 0)
+        return d;
+    if (a->offset != b->offset)
+        return a->offset < b->offset ? -1 : 1;
+    return strcmp(a->text, b->text);
+}
+
+/* -- what a record says ------------------------------------------------------------------------- */
+enum known { K_RESOURCE_ARN, K_KEY, K_ACCOUNT, K_ID, K_TIME, K_NAME, K_SOURCE, K_ADDRESS, K_REGION,
+             K_RECIPIENT, K_AGENT, K_WHO, K_RESOURCE = K_WHO + 5, K_END = K_RESOURCE + 15 };
+static const char *const known_paths[] = {
+    "resources.ARN", "requestParameters.key", "userIdentity.accountId", "eventID", "eventTime",
+    "eventName", "eventSource", "sourceIPAddress", "awsRegion", "recipientAccountId", "userAgent",
+    /* who, the best first */
+    "userIdentity.arn", "userIdentity.userName", "userIdentity.invokedBy",
+    "userIdentity.principalId", "userIdentity.type",
+    /* what, the first that is there */
+    "requestParameters.bucketName", "requestParameters.keyId", "requestParameters.userName",
+    "requestParameters.roleName", "requestParameters.policyArn", "requestParameters.groupName",
+    "requestParameters.instanceId", "requestParameters.snapshotId", "requestParameters.groupId",
+    "requestParameters.name", "requestParameters.functionName", "requestParameters.pipelineId",
+    "requestParameters.gatewayARN", "requestParameters.secretId", "requestParameters.roleArn"};
+
+void engine_paths(struct rules *rs)
+{
+    CHECK(ARRAY_LEN(known_paths) == K_END && (int)K_END <= (int)KNOWN_MAX);
+    for (size_t i = 0; i < ARRAY_LEN(known_paths); i++)
+        rs->known[i] = path_dotted(&rs->paths, str_c(known_paths[i]), true);
+}
+
+static struct str at(const struct rules *rs, struct record *r, int known)
+{
+    return record_str(r, rs->known[known]);
+}
+
+static struct str slot_text(const struct rules *rs, struct record *r, enum slot slot, int known)
+{
+    if (!r->odd)
+        return record_slot(r, slot);
+    return at(rs, r, known);
+}
+
+static int64_t time_of(struct str s)
+{
+    int64_t ms;
+    return s.p != NULL && time_parse_iso8601(s, &ms) ? ms : INT64_MIN;
+}
+
+static struct str first_of(const struct rules *rs, struct record *r, int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        struct str s = at(rs, r, i);
+        if (s.n > 0)
+            return s;
+    }
+    return STR_NONE;
+}
+
+static struct str resource_of(const struct rules *rs, struct record *r)
+{
+    struct str s = at(rs, r, K_RESOURCE_ARN);
+    if (s.n > 0)
+        return s;
+    s = first_of(rs, r, K_RESOURCE, K_END);
+    struct str key = at(rs, r, K_KEY);
+    if (s.n > 0 && key.n > 0)
+        return arena_fmt(r->a, "%.*s/%.*s", STR_ARG(s), STR_ARG(str_take(key, 1024)));
+    return s;
+}
+
+void engine_describe(const struct rules *rs, struct record *r, struct finding *out)
+{
+    struct str source = slot_text(rs, r, SLOT_SOURCE, K_SOURCE);
+    struct str name = slot_text(rs, r, SLOT_NAME, K_NAME);
+    ptrdiff_t dot = str_find_char(source, '.');
+    out->time_ms = time_of(slot_text(rs, r, SLOT_TIME, K_TIME));
+    out->text[F_EVENT_ID] = slot_text(rs, r, SLOT_ID, K_ID);
+    out->text[F_ADDRESS] = slot_text(rs, r, SLOT_ADDRESS, K_ADDRESS);
+    out->text[F_REGION] = slot_text(rs, r, SLOT_REGION, K_REGION);
+    out->text[F_ACCOUNT] = slot_text(rs, r, SLOT_ACCOUNT, K_RECIPIENT);
+    if (out->text[F_ACCOUNT].n == 0)
+        out->text[F_ACCOUNT] = at(rs, r, K_ACCOUNT);
+    out->text[F_PRINCIPAL] = first_of(rs, r, K_WHO, K_RESOURCE);
+    out->text[F_ACTION] = arena_fmt(r->a, "%.*s:%.*s",
+                                    STR_ARG(dot < 0 ? source : str_take(source, (size_t)dot)),
+                                    STR_ARG(name));
+    out->text[F_RESOURCE] = resource_of(rs, r);
+    for (int i = 0; i < F_RECORD; i++)
+        out->text[i] = str_take(out->text[i], 4096);
+}
+
+/* -- records ------------------------------------------------------------------------------------ */
+static struct str file_sha(struct worker *w)
+{
+    if (w->sha_known)
+        return str_c(w->sha);
+    struct hash *h = hash_new(HASH_SHA256);
+    unsigned char sum[SHA256_SIZE] = {0};
+    bool ok = true;
+    if (w->unpack.in_end && w->unpack.bytes_in == w->unpack.in_n) {
+        hash_add(h, str_of(w->unpack.in, w->unpack.in_n));
+    } else {
+        void *handle;
+        char block[16384];
+        ptrdiff_t n = -1;
+        if (w->run->source.open(w->run->source.ctx, w->object.name.p, &handle) == 0) {
+            while ((n = w->run->source.read(handle, block, sizeof block)) > 0)
+                hash_add(h, str_of(block, (size_t)n));
+            w->run->source.close(handle);
+        }
+        ok = n == 0;
+    }
+    hash_end(h, sum);
+    hash_free(h);
+    w->sha[0] = '\0';
+    for (int i = 0; ok && i < SHA256_SIZE; i++)
+        snprintf(w->sha + 2 * i, 3, "%02x", sum[i]);
+    w->sha_known = true;
+    return str_c(w->sha);
+}
+
+static bool wild_ok(struct str pattern, struct str s)
+{
+    return pattern.p == NULL || str_wildcard(pattern, s);
+}
+
+static bool passes(struct worker *w, struct record *r, const struct finding *f)
+{
+    const struct engine_filter *c = &w->run->en->filter;
+    if ((c->since_ms != INT64_MIN || c->until_ms != INT64_MAX) &&
+        (f->time_ms == INT64_MIN || f->time_ms < c->since_ms || f->time_ms >= c->until_ms))
+        return false;
+    ptrdiff_t colon = str_find_char(f->text[F_ACTION], ':');
+    return wild_ok(c->principal, f->text[F_PRINCIPAL]) &&
+           (wild_ok(c->event, f->text[F_ACTION]) ||
+            wild_ok(c->event, str_skip(f->text[F_ACTION], (size_t)colon + 1))) &&
+           wild_ok(c->account, f->text[F_ACCOUNT]) && wild_ok(c->region, f->text[F_REGION]) &&
+           (c->where == NULL || match_one(w->match, r, c->where));
+}
+
+static struct str kept(struct worker *w, struct record *r, const struct rule *rule)
+{
+    struct buf b = BUF_INIT(KEPT_MAX * 16);
+    for (size_t i = 0; i < rule->n_keep; i++) {
+        buf_str(&b, str_take(record_str(r, rule->keep[i]), KEPT_MAX / 8));
+        buf_add(&b, "", 1);
+    }
+    struct str s = b.n == 0 ? STR_NONE : arena_str(w->a, buf_view(&b));
+    buf_clear(&b);
+    return s;
+}
+
+static void keep_finding(struct worker *w, const struct finding *f)
+{
+    struct err *e = findings_add(w->run->en->findings, w->lane, f);
+    if (e == NULL)
+        return;
+    if (w->failed == NULL)
+        w->failed = e;
+    else
+        err_free(e);
+}
+
+static void see_baseline(struct worker *w, struct record *r, struct finding *f)
+{
+    struct str notes[BASELINE_KINDS];
+    struct str agent = slot_text(w->run->en->rules, r, SLOT_AGENT, K_AGENT);
+    size_t n = baseline_see(w->run->en->baseline, w->lane, w->a, f, agent, notes);
+    for (size_t i = 0; i < n; i++) {
+        f->rule = w->run->en->baseline_rule;
+        f->text[F_NOTE] = notes[i];
+        f->text[F_KEPT] = STR_NONE;
+        f->text[F_SHA256] = file_sha(w);
+        keep_finding(w, f);
+    }
+    f->text[F_NOTE] = STR_NONE;
+}
+
+static void span(struct engine_counts *c, struct str time)
+{
+    if (time.n < 20 || time.n >= sizeof c->first)
+        return;
+    if (c->first[0] == '\0' || str_cmp(time, str_c(c->first)) < 0)
+        snprintf(c->first, sizeof c->first, "%.*s", STR_ARG(time));
+    if (str_cmp(time, str_c(c->last)) > 0)
+        snprintf(c->last, sizeof c->last, "%.*s", STR_ARG(time));
+}
+
+static void on_text(void *x, const char *p, size_t n)
+{
+    match_text(((struct worker *)x)->match, p, n);
+}
+
+static void on_record(void *x, struct record *r, uint64_t offset)
+{
+    struct worker *w = x;
+    const struct engine *en = w->run->en;
+    size_t n;
+    w->counts.records++;
+    span(&w->counts, r->slot[SLOT_TIME]);
+    const uint32_t *rules = match_record(w->match, r, &n);
+    if (en->strict && n == 0) {
+        struct str text = record_text(r);
+        const char *bad = records_fault(text.p, text.n);
+        if (bad != NULL)
+            worker_fault_at(w, offset, bad);
+    }
+    if (n == 0 && en->baseline == NULL)
+        return;
+    struct finding f = {.offset = offset};
+    engine_describe(en->rules, r, &f);
+    f.text[F_FILE] = str_c(w->object.name.p);
+    if (!passes(w, r, &f))
+        return;
+    struct str text = record_text(r);
+    const char *bad = records_fault(text.p, text.n);
+    if (bad != NULL)
+        worker_fault_at(w, offset, bad);
+    if (en->keep_records && bad == NULL)
+        f.text[F_RECORD] = text;
+    if (en->baseline != NULL)
+        see_baseline(w, r, &f);
+    for (size_t i = 0; i < n; i++) {
+        f.rule = rules[i];
+        f.text[F_KEPT] = kept(w, r, &en->rules->rules.v[rules[i]]);
+        f.text[F_SHA256] = file_sha(w);
+        keep_finding(w, &f);
+    }
+    if (arena_used(w->a) > NOTE_ARENA / 8)
+        arena_reset(w->a);
+}
+
+/* -- files -------------------------------------------------------------------------------------- */
+static ptrdiff_t read_object(void *x, void *buf, size_t n)
+{
+    struct worker *w = x;
+    return w->run->source.read(w->handle, buf, n);
+}
+
+static size_t take_text(void *x, const char *p, size_t n, bool last)
+{
+    return feed_take(&((struct worker *)x)->feed, p, n, last);
+}
+
+static void one_file(struct worker *w)
+{
+    char text[128];
+    memset(&w->counts, 0, sizeof w->counts);
+    w->sha_known = false;
+    int e = w->run->source.open(w->run->source.ctx, w->object.name.p, &w->handle);
+    if (e != 0) {
+        worker_fault(w, strerror_r(e, text, sizeof text));
+        return;
+    }
+    feed_start(&w->feed);
+    w->counts.files = 1;
+    unpack_file(&w->unpack);
+    if (w->unpack.read_error != 0)
+        worker_fault(w, strerror_r(w->unpack.read_error, text, sizeof text));
+    w->counts.bytes_in = w->unpack.bytes_in;
+    w->counts.bytes_out = w->unpack.bytes_out;
+    w->run->source.close(w->handle);
+}
+
+static void add_counts(struct engine_counts *all, const struct engine_counts *c)
+{
+    all->files += c->files;
+    all->bytes_in += c->bytes_in;
+    all->bytes_out += c->bytes_out;
+    all->records += c->records;
+    span(all, str_c(c->first));
+    span(all, str_c(c->last));
+}
+
+static void *work(void *x)
+{
+    struct worker *w = x;
+    struct run *run = w->run;
+    for (;;) {
+        pthread_mutex_lock(&run->lock);
+        add_counts(&run->en->counts, &w->counts);
+        bool more = w->failed == NULL && run->failed == NULL &&
+                    run->source.next(run->source.ctx, &w->object);
+        if (!more) {
+            if (run->failed == NULL)
+                run->failed = w->failed;
+            else
+                err_free(w->failed);
+            run->running--;
+            pthread_cond_signal(&run->done);
+        }
+        pthread_mutex_unlock(&run->lock);
+        if (!more)
+            return NULL;
+        one_file(w);
+    }
+}
+
+static void worker_init(struct worker *w, struct run *run, int lane, int threads)
+{
+    struct feed_sink sink = {w, on_text, on_record, worker_fault_at};
+    size_t out = OUT_BYTES_TOTAL / (size_t)threads;
+    out = out > OUT_BYTES_MAX ? OUT_BYTES_MAX : out < OUT_BYTES_MIN ? OUT_BYTES_MIN : out;
+    *w = (struct worker){.run = run, .lane = lane};
+    w->match = match_worker_new(run->en->matcher);
+    feed_init(&w->feed, &run->en->rules->paths, sink);
+    unpack_init(&w->unpack, out);
+    w->unpack.read = read_object;
+    w->unpack.ctx = w->unpack.sink = w;
+    w->unpack.take = take_text;
+    w->unpack.fault = worker_fault;
+    w->a = arena_new(NOTE_ARENA);
+    buf_init(&w->object.name, NAME_BYTES_MAX);
+}
+
+static void worker_clear(struct worker *w)
+{
+    match_worker_free(w->match);
+    feed_clear(&w->feed);
+    unpack_clear(&w->unpack);
+    arena_free(w->a);
+    buf_clear(&w->object.name);
+}
+
+static void wait_for(struct run *run)
+{
+    struct engine *en = run->en;
+    pthread_mutex_lock(&run->lock);
+    while (run->running > 0) {
+        if (en->progress == NULL) {
+            pthread_cond_wait(&run->done, &run->lock);
+            continue;
+        }
+        struct timespec t;
+        clock_gettime(CLOCK_REALTIME, &t);
+        t.tv_nsec += PROGRESS_MS * 1000000L;
+        if (t.tv_nsec >= 1000000000L) {
+            t.tv_sec++;
+            t.tv_nsec -= 1000000000L;
+        }
+        pthread_cond_timedwait(&run->done, &run->lock, &t);
+        en->progress(en->progress_ctx, &en->counts);
+    }
+    pthread_mutex_unlock(&run->lock);
+}
+
+struct err *engine_run(struct engine *en, struct scan_source source, struct source_notes *notes)
+{
+    struct run run = {.en = en, .source = source, .notes = notes, .running = en->threads};
+    struct worker *w = calloc((size_t)en->threads, sizeof *w);
+    pthread_t *ids = calloc((size_t)en->threads, sizeof *ids);
+    CHECK(w != NULL && ids != NULL);
+    pthread_mutex_init(&run.lock, NULL);
+    pthread_cond_init(&run.done, NULL);
+    for (int i = 0; i < en->threads; i++)
+        worker_init(&w[i], &run, i, en->threads);
+    for (int i = 0; i < en->threads; i++)
+        CHECK(pthread_create(&ids[i], NULL, work, &w[i]) == 0);
+    wait_for(&run);
+    for (int i = 0; i < en->threads; i++) {
+        pthread_join(ids[i], NULL);
+        worker_clear(&w[i]);
+    }
+    pthread_cond_destroy(&run.done);
+    pthread_mutex_destroy(&run.lock);
+    free(w);
+    free(ids);
+    en->counts.skipped = notes->skipped;
+    if (en->n_faults > 0)
+        qsort(en->fault_list, en->n_faults, sizeof *en->fault_list, by_file);
+    return run.failed;
+}
+
+void engine_clear(struct engine *en)
+{
+    for (size_t i = 0; i < en->n_faults; i++) {
+        free(en->fault_list[i].file);
+        free(en->fault_list[i].text);
+    }
+    free(en->fault_list);
+    findings_free(en->findings);
+    baseline_free(en->baseline);
+    matcher_free(en->matcher);
+}

@@ -1,0 +1,197 @@
+/* ward rules check | explain */
+#include "scan.h"
+
+#include <errno.h>
+
+#include "feed.h"
+#include "safe.h"
+#include "scan_int.h"
+#include "unpack.h"
+
+static const char usage[] =
+    "usage: ward rules check FILE|DIR...\n"
+    "       ward rules explain [--rules FILE|DIR]... ID RECORD\n"
+    "check names each fault with its line and column. explain prints which conditions of a rule hold\n"
+    "for a record; RECORD is a file whose first record is taken.\n";
+
+static int check(int n, char **paths)
+{
+    struct rules *rs = rules_new();
+    for (int i = 0; i < n; i++)
+        rules_load(rs, paths[i]);
+    rules_finish(rs);
+    engine_paths(rs);
+    scan_print_rule_faults(rs);
+    struct matcher *m = NULL;
+    struct err *e = matcher_new(rs, &m);
+    int code = rs->faults.n > 0 || e != NULL ? 2 : 0;
+    if (e != NULL) {
+        fprintf(stderr, "ward rules: %s\n", e->message);
+        err_free(e);
+    } else {
+        struct matcher_stats s = matcher_stats(m);
+        printf("%zu rules, %zu faults; found by eventName %zu, by eventSource %zu, by a literal %zu, "
+               "asked of every kind of record %zu\n",
+               rs->rules.n, rs->faults.n, s.by_name, s.by_source, s.gated, s.general);
+        if (rs->skipped.n > 0)
+            printf("%zu rules are not for CloudTrail, and were left out\n", rs->skipped.n);
+        matcher_free(m);
+    }
+    rules_free(rs);
+    return code;
+}
+
+/* -- explain ------------------------------------------------------------------------------------ */
+struct explain {
+    struct rules *rs;
+    const struct rule *rule;
+    struct match_worker *w;
+    bool seen, holds;
+    struct buf out;
+};
+
+static void values_of(struct explain *x, struct record *r, const struct test *t)
+{
+    const struct vals *v = record_get(r, t->path);
+    if (t->op == OP_CONST || t->op == OP_KEYWORD || t->path == 0)
+        return;
+    buf_c(&x->out, " [");
+    if (!v->present)
+        buf_c(&x->out, "not there");
+    for (uint32_t i = 0; i < v->n && i < 5; i++) {
+        buf_c(&x->out, i > 0 ? ", " : "");
+        safe_text(&x->out, str_take(v->v[i].s, 120));
+    }
+    buf_c(&x->out, v->n > 5 ? ", …]" : "]");
+}
+
+static void explain_node(struct explain *x, struct record *r, const struct expr *e, int depth)
+{
+    static const char *const kinds[] = {"all of", "any of", "not"};
+    bool yes = match_one(x->w, r, e);
+    buf_fmt(&x->out, "%s %*s", yes ? "holds  " : "fails  ", depth * 2, "");
+    if (e->kind == EXPR_TEST) {
+        const struct test *t = e->test;
+        safe_text(&x->out, x->rs->paths.v[t->path].text);
+        buf_c(&x->out, t->negate ? " (anything but): " : ": ");
+        safe_text(&x->out, str_take(str_c(t->label), 300));
+        values_of(x, r, t);
+        buf_c(&x->out, "\n");
+        return;
+    }
+    buf_c(&x->out, e->name != NULL ? e->name : kinds[e->kind]);
+    buf_c(&x->out, "\n");
+    for (size_t i = 0; i < e->n; i++)
+        explain_node(x, r, e->kids[i], depth + 1);
+}
+
+static void see_record(void *ctx, struct record *r, uint64_t offset)
+{
+    struct explain *x = ctx;
+    (void)offset;
+    if (x->seen)
+        return;
+    x->seen = true;
+    record_next(r);
+    x->holds = match_one(x->w, r, x->rule->expr);
+    explain_node(x, r, x->rule->expr, 0);
+}
+
+static void see_fault(void *ctx, uint64_t offset, const char *what)
+{
+    (void)ctx;
+    fprintf(stderr, "ward rules: byte %llu: %s\n", (unsigned long long)offset, what);
+}
+
+static void plain_fault(void *ctx, const char *what)
+{
+    see_fault(ctx, 0, what);
+}
+
+static size_t take(void *feed, const char *p, size_t n, bool last)
+{
+    return feed_take(feed, p, n, last);
+}
+
+static ptrdiff_t read_file(void *f, void *buf, size_t n)
+{
+    size_t got = fread(buf, 1, n, f);
+    return got == 0 && ferror((FILE *)f) ? -EIO : (ptrdiff_t)got;
+}
+
+static int explain_file(struct explain *x, const char *path)
+{
+    FILE *f = fopen(path, "re");
+    if (f == NULL) {
+        fprintf(stderr, "ward rules: %s: %s\n", path, strerror(errno));
+        return 2;
+    }
+    struct feed feed;
+    struct unpack u;
+    struct feed_sink sink = {x, NULL, see_record, see_fault};
+    feed_init(&feed, &x->rs->paths, sink);
+    feed_start(&feed);
+    unpack_init(&u, UNPACK_STREAM_BYTES);
+    u.read = read_file;
+    u.ctx = f;
+    u.take = take;
+    u.fault = plain_fault;
+    u.sink = &feed;
+    unpack_file(&u);
+    fclose(f);
+    unpack_clear(&u);
+    feed_clear(&feed);
+    if (!x->seen)
+        return 2;
+    if (x->out.n > 0)
+        fwrite(x->out.p, 1, x->out.n, stdout);
+    printf("%.*s %s\n", STR_ARG(x->rule->id), x->holds ? "matches" : "does not match");
+    return x->holds ? 1 : 0;
+}
+
+static int explain(int argc, char **argv)
+{
+    struct explain x = {.rs = rules_new()};
+    int i = 0;
+    buf_init(&x.out, 1 << 24);
+    rules_load_builtin(x.rs);
+    for (; i + 1 < argc && strcmp(argv[i], "--rules") == 0; i += 2)
+        rules_load(x.rs, argv[i + 1]);
+    rules_finish(x.rs);
+    engine_paths(x.rs);
+    scan_print_rule_faults(x.rs);
+    int code = 2;
+    struct matcher *m = NULL;
+    struct err *e = matcher_new(x.rs, &m);
+    for (size_t k = 0; i + 2 == argc && k < x.rs->rules.n; k++) {
+        if (str_is(x.rs->rules.v[k].id, argv[i]) || str_is(x.rs->rules.v[k].name, argv[i]))
+            x.rule = &x.rs->rules.v[k];
+    }
+    if (e != NULL || i + 2 != argc) {
+        fprintf(stderr, "%s", e != NULL ? e->message : usage);
+        err_free(e);
+    } else if (x.rule == NULL) {
+        fprintf(stderr, "ward rules: there is no rule %s\n", argv[i]);
+    } else if (x.rule->expr == NULL) {
+        fprintf(stderr, "ward rules: %s is a correlation: it holds over records, not for one\n",
+                argv[i]);
+    } else {
+        x.w = match_worker_new(m);
+        code = explain_file(&x, argv[i + 1]);
+        match_worker_free(x.w);
+    }
+    matcher_free(m);
+    buf_clear(&x.out);
+    rules_free(x.rs);
+    return code;
+}
+
+int rules_main(int argc, char **argv)
+{
+    if (argc >= 3 && strcmp(argv[1], "check") == 0)
+        return check(argc - 2, argv + 2);
+    if (argc >= 4 && strcmp(argv[1], "explain") == 0)
+        return explain(argc - 2, argv + 2);
+    fputs(usage, stderr);
+    return 2;
+}
