@@ -103,6 +103,9 @@ class Ward:
 
     def remove(self):
         self.kill()
+        if os.environ.get("WARD_KEEP"):  # for looking at what a failed test left
+            print("kept", self.dir)
+            return
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def __enter__(self):

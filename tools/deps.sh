@@ -3,7 +3,7 @@
 set -eu
 
 build="gcc g++ make meson ninja-build pkg-config python3 libssl-dev librocksdb-dev libsimdjson-dev
- libexpat1-dev libyaml-dev zlib1g-dev libdeflate-dev libre2-dev libcurl4-openssl-dev libseccomp-dev
+ libexpat1-dev libyaml-dev zlib1g-dev libzstd-dev libdeflate-dev libre2-dev libhyperscan-dev libcurl4-openssl-dev libseccomp-dev
  bubblewrap"
 test="libcmocka-dev python3-venv nodejs clang openssl"
 

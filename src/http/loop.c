@@ -78,6 +78,9 @@ void loop_inbox(struct loop *l, struct conn *c)
 static void conn_drop(struct loop *l, struct conn *c)
 {
     if (c->listed) {
+        /* Closing is not enough: while a child that was just forked still holds the socket (until
+         * its exec), the registration would live on, and name memory that is gone. */
+        (void)epoll_ctl(l->epoll, EPOLL_CTL_DEL, c->fd, NULL);
         if (c->next != NULL)
             c->next->prev = c->prev;
         if (c->prev != NULL)

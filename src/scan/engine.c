@@ -39,7 +39,7 @@ struct worker {
     struct err *failed;
 };
 
-/* -- faults ----------------------------------------------------------------------------------- */
+/* -- faults -- */
 static void add_fault(struct engine *en, const char *name, uint64_t offset, const char *what)
 {
     en->counts.faults++;
@@ -86,7 +86,7 @@ static int by_file(const void *x, const void *y)
     return strcmp(a->text, b->text);
 }
 
-/* -- what a record says ------------------------------------------------------------------------- */
+/* -- what a record says -- */
 enum known { K_RESOURCE_ARN, K_KEY, K_ACCOUNT, K_ID, K_TIME, K_NAME, K_SOURCE, K_ADDRESS, K_REGION,
              K_RECIPIENT, K_AGENT, K_WHO, K_RESOURCE = K_WHO + 5, K_END = K_RESOURCE + 15 };
 static const char *const known_paths[] = {
@@ -155,6 +155,8 @@ void engine_describe(const struct rules *rs, struct record *r, struct finding *o
     struct str name = slot_text(rs, r, SLOT_NAME, K_NAME);
     ptrdiff_t dot = str_find_char(source, '.');
     out->time_ms = time_of(slot_text(rs, r, SLOT_TIME, K_TIME));
+    if (out->time_ms == INT64_MIN)
+        out->time_ms = time_of(record_slot(r, SLOT_STAMP));
     out->text[F_EVENT_ID] = slot_text(rs, r, SLOT_ID, K_ID);
     out->text[F_ADDRESS] = slot_text(rs, r, SLOT_ADDRESS, K_ADDRESS);
     out->text[F_REGION] = slot_text(rs, r, SLOT_REGION, K_REGION);
@@ -170,7 +172,7 @@ void engine_describe(const struct rules *rs, struct record *r, struct finding *o
         out->text[i] = str_take(out->text[i], 4096);
 }
 
-/* -- records ------------------------------------------------------------------------------------ */
+/* -- records -- */
 static struct str file_sha(struct worker *w)
 {
     if (w->sha_known)
@@ -278,7 +280,7 @@ static void on_record(void *x, struct record *r, uint64_t offset)
     const struct engine *en = w->run->en;
     size_t n;
     w->counts.records++;
-    span(&w->counts, r->slot[SLOT_TIME]);
+    span(&w->counts, r->slot[SLOT_TIME].p != NULL ? r->slot[SLOT_TIME] : r->slot[SLOT_STAMP]);
     const uint32_t *rules = match_record(w->match, r, &n);
     if (en->strict && n == 0) {
         struct str text = record_text(r);
@@ -311,7 +313,7 @@ static void on_record(void *x, struct record *r, uint64_t offset)
         arena_reset(w->a);
 }
 
-/* -- files -------------------------------------------------------------------------------------- */
+/* -- files -- */
 static ptrdiff_t read_object(void *x, void *buf, size_t n)
 {
     struct worker *w = x;

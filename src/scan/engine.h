@@ -23,7 +23,7 @@ struct fault {
 
 struct engine_counts {
     uint64_t files, bytes_in, bytes_out, records, skipped, faults;
-    char first[24], last[24]; /* eventTime as written; "" for none */
+    char first[32], last[32]; /* eventTime as written; "" for none */
 };
 
 struct engine {

@@ -131,7 +131,7 @@ static bool in_cidr(const struct cidr *net, struct str text)
     return rest == 0 || (a.addr[bytes] >> (8 - rest)) == (net->addr[bytes] >> (8 - rest));
 }
 
-/* -- texts ---------------------------------------------------------------------------------- */
+/* -- texts -- */
 static inline bool same(const char *p, const char *q, size_t n, bool icase)
 {
     if (!icase)
@@ -380,7 +380,7 @@ enum verdict expr_ask(struct asker *k, const struct expr *e)
     return NO;
 }
 
-/* -- regular expressions -------------------------------------------------------------------- */
+/* -- regular expressions -- */
 static bool plain_char(char c)
 {
     return (unsigned char)c >= 0x80 || strchr("\\^$.|?*+()[]{}", c) == NULL;
@@ -462,7 +462,7 @@ struct err *test_regex(struct arena *a, struct test *t, struct str regex, bool d
     return NULL;
 }
 
-/* -- what must be there ------------------------------------------------------------------------ */
+/* -- what must be there -- */
 static bool asks_slot(const struct test *t, const struct paths *ps, enum slot slot)
 {
     const struct path *p = &ps->v[t->path];
@@ -551,7 +551,8 @@ static struct needed of_text(struct arena *a, const struct test *t)
     return out;
 }
 
-static struct needed of_test(struct arena *a, const struct test *t, const struct paths *ps, int slot)
+static struct needed of_test(struct arena *a, const struct test *t, const struct paths *ps,
+                             int slot)
 {
     return slot < 0 ? of_text(a, t) : of_slot(a, t, ps, (enum slot)slot);
 }
@@ -609,4 +610,32 @@ struct needed expr_needs_slot(struct arena *a, const struct expr *e, const struc
 struct needed expr_needs_literal(struct arena *a, const struct expr *e, const struct paths *ps)
 {
     return needs(a, e, ps, -1);
+}
+
+struct needed expr_needs_path(struct arena *a, const struct expr *e, const struct paths *ps,
+                              uint32_t *out_path, bool *out_icase)
+{
+    struct needed out = {0};
+    if (e->kind == EXPR_TEST) {
+        const struct test *t = e->test;
+        const struct path *p = &ps->v[t->path];
+        if (t->op == OP_EQ && !t->negate && t->n_texts <= NEEDED_MAX &&
+            p->kind != PATH_VIRTUAL && (p->slot < 0 || p->slot >= SLOT_TUPLE)) {
+            out = (struct needed){t->texts, t->n_texts};
+            *out_path = t->path;
+            *out_icase = t->icase;
+        }
+        return out;
+    }
+    for (size_t i = 0; (e->kind == EXPR_AND || e->n == 1) && e->kind != EXPR_NOT && i < e->n; i++) {
+        uint32_t path;
+        bool icase;
+        struct needed n = expr_needs_path(a, e->kids[i], ps, &path, &icase);
+        if (n.n > 0 && (out.n == 0 || n.n < out.n)) {
+            out = n;
+            *out_path = path;
+            *out_icase = icase;
+        }
+    }
+    return out;
 }

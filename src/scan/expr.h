@@ -70,7 +70,7 @@ struct expr {
     const char *name; /* of a Sigma selection, for explain */
 };
 
-/* -- making --------------------------------------------------------------------------------- */
+/* -- making -- */
 struct expr *expr_test(struct arena *a, const struct test *t);
 struct expr *expr_list(struct arena *a, enum expr_kind kind);
 void expr_add(struct arena *a, struct expr *list, struct expr *kid);
@@ -87,7 +87,7 @@ struct err *test_regex(struct arena *a, struct test *t, struct str regex, bool d
     MUST_CHECK;
 struct str fold(struct arena *a, struct str s);
 
-/* -- asking --------------------------------------------------------------------------------- */
+/* -- asking -- */
 struct asker {
     struct record *r;
     hs_scratch_t *scratch;
@@ -97,7 +97,7 @@ struct asker {
 enum verdict expr_ask(struct asker *k, const struct expr *e);
 enum verdict test_ask(struct asker *k, const struct test *t);
 
-/* -- what a rule cannot match without --------------------------------------------------------- */
+/* -- what a rule cannot match without -- */
 /* The texts of `slot` (folded) of which one must stand there; n 0: not bound to any. */
 struct needed {
     struct str *v;
@@ -107,6 +107,11 @@ struct needed expr_needs_slot(struct arena *a, const struct expr *e, const struc
                               enum slot slot);
 /* Literals of which one must stand in the record's text, or none known (n 0). */
 struct needed expr_needs_literal(struct arena *a, const struct expr *e, const struct paths *ps);
+
+/* The texts that a value of one path other than the slots must be among; n 0: no such path. Case as
+ * in the test: *out_icase. */
+struct needed expr_needs_path(struct arena *a, const struct expr *e, const struct paths *ps,
+                              uint32_t *out_path, bool *out_icase);
 
 enum { REGEX_MAX = 2048, NEEDED_MAX = 256 };
 

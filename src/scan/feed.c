@@ -47,7 +47,9 @@ static void fault(struct feed *f, const struct slice *s, size_t where, const cha
 /* Behind a fault outside any list: the next line may be whole. */
 static bool resync(struct feed *f, struct slice *s, size_t from)
 {
-    const char *lf = memchr(s->p + from, '\n', s->n - from);
+    while (from < s->n && blank_until(s->p, from, from + 1))
+        from++;
+    const char *lf = from == s->n ? NULL : memchr(s->p + from, '\n', s->n - from);
     s->at = lf == NULL ? s->n : (size_t)(lf - s->p) + 1;
     (void)f;
     return false; /* the structure was read with the fault in it: split again */

@@ -197,7 +197,8 @@ static struct expr *condition(struct scanner *s)
     bool quoted;
     if (s->failed)
         return NULL;
-    struct test there = {.op = OP_PRESENT, .path = path, .label = label(s, path, "EXISTS", STR(""))};
+    struct test there = {
+        .op = OP_PRESENT, .path = path, .label = label(s, path, "EXISTS", STR(""))};
     if (take_word(s, "IS"))
         return is_test(s, path);
     if (take_word(s, "NOT")) {

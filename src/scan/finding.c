@@ -221,7 +221,7 @@ struct err *findings_add(struct findings *fs, int lane, const struct finding *f)
     return NULL;
 }
 
-/* -- merging ---------------------------------------------------------------------------------- */
+/* -- merging -- */
 struct reader {
     struct finding now;
     struct lane *lane; /* in memory; else from the file */

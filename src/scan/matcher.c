@@ -2,14 +2,32 @@
 
 #include "../core/map.h"
 
-enum { TUPLES_MAX = 8192, TUPLE_BYTES_MAX = 6 * 1024 * 1024, HITS_MAX = 65536, TABLE = 16384 };
+enum { TUPLES_MAX = 8192, TUPLE_BYTES_MAX = 6 * 1024 * 1024, HITS_MAX = 65536, TABLE = 16384,
+       GROUPS_MAX = 16, GROUP_FROM = 4 };
 
 struct list {
     VEC(uint32_t) v;
 };
 
+struct exact { /* what a value must be among for a rule to hold, beside the tuple */
+    uint32_t path;
+    struct needed texts;
+};
+
+/* The rules of a tuple that ask one path for exact texts: hash of the folded text -> rule. */
+struct entry {
+    uint64_t hash;
+    uint32_t rule;
+};
+struct group {
+    uint32_t path;
+    uint32_t n;
+    struct entry *v;
+};
+
 struct matcher {
     const struct rules *rs;
+    struct exact *exact; /* by rule */
     struct arena *a;
     struct map by_name, by_source; /* folded text -> struct list */
     struct list general;
@@ -21,7 +39,7 @@ struct matcher {
     struct matcher_stats stats;
 };
 
-/* -- building --------------------------------------------------------------------------------- */
+/* -- building -- */
 struct literals {
     struct arena *a;
     struct map ids; /* text -> id + 1 */
@@ -160,9 +178,13 @@ struct err *matcher_new(const struct rules *rs, struct matcher **out_matcher)
     m->a = a;
     m->rs = rs;
     struct literals ls = {.a = a};
+    m->exact = ARENA_ARRAY(a, rs->rules.n + 1, struct exact);
     for (uint32_t i = 0; i < rs->rules.n; i++) {
         if (rs->rules.v[i].expr == NULL)
             continue;
+        bool icase;
+        m->exact[i].texts = expr_needs_path(a, rs->rules.v[i].expr, &rs->paths, &m->exact[i].path,
+                                            &icase);
         m->stats.rules++;
         place_rule(m, &ls, i);
         scratch_for_test(&m->scratch, rs->rules.v[i].expr);
@@ -195,14 +217,15 @@ struct matcher_stats matcher_stats(const struct matcher *m)
     return m->stats;
 }
 
-/* -- asking ----------------------------------------------------------------------------------- */
+/* -- asking -- */
 struct tuple {
     struct tuple *next;
     uint64_t hash;
     uint32_t len[SLOT_TUPLE]; /* UINT32_MAX: not there */
     const char *text;
     uint32_t *yes, *maybe;
-    uint32_t n_yes, n_maybe;
+    struct group *groups;
+    uint32_t n_yes, n_maybe, n_groups;
 };
 
 struct hit {
@@ -346,6 +369,68 @@ static void consider(struct match_worker *w, const uint32_t *v, size_t n, struct
     }
 }
 
+static uint64_t folded_hash(struct str s)
+{
+    uint64_t h = s.n;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        h = (h ^ (unsigned char)(c >= 'A' && c <= 'Z' ? c + 32 : c)) * 0x100000001B3ULL;
+    }
+    return h ^ (h >> 29);
+}
+
+static int by_hash(const void *x, const void *y)
+{
+    uint64_t a = ((const struct entry *)x)->hash, b = ((const struct entry *)y)->hash;
+    return a < b ? -1 : a > b;
+}
+
+static struct group *group_of(struct match_worker *w, struct tuple *t, uint32_t path)
+{
+    for (uint32_t i = 0; i < t->n_groups; i++) {
+        if (t->groups[i].path == path)
+            return &t->groups[i];
+    }
+    if (t->n_groups == GROUPS_MAX)
+        return NULL;
+    struct group *g = &t->groups[t->n_groups++];
+    g->path = path;
+    (void)w;
+    return g;
+}
+
+/* Takes the rules that wait for an exact text out of the list of those to be asked each time. */
+static void make_groups(struct match_worker *w, struct tuple *t)
+{
+    if (t->n_maybe < GROUP_FROM)
+        return;
+    t->groups = ARENA_ARRAY(w->a, GROUPS_MAX, struct group);
+    uint32_t keep = 0;
+    size_t caps[GROUPS_MAX] = {0};
+    for (uint32_t i = 0; i < t->n_maybe; i++) {
+        const struct exact *x = &w->m->exact[t->maybe[i]];
+        struct group *g = x->texts.n == 0 ? NULL : group_of(w, t, x->path);
+        if (g == NULL) {
+            t->maybe[keep++] = t->maybe[i];
+            continue;
+        }
+        size_t *cap = &caps[g - t->groups];
+        for (size_t k = 0; k < x->texts.n; k++) {
+            if (g->n == *cap) {
+                struct entry *v = ARENA_ARRAY(w->a, *cap == 0 ? 8 : *cap * 2, struct entry);
+                if (g->n > 0)
+                    memcpy(v, g->v, g->n * sizeof *v);
+                g->v = v;
+                *cap = *cap == 0 ? 8 : *cap * 2;
+            }
+            g->v[g->n++] = (struct entry){folded_hash(x->texts.v[k]), t->maybe[i]};
+        }
+    }
+    t->n_maybe = keep;
+    for (uint32_t i = 0; i < t->n_groups; i++)
+        qsort(t->groups[i].v, t->groups[i].n, sizeof *t->groups[i].v, by_hash);
+}
+
 static const struct list *bucket(struct match_worker *w, const struct map *m, struct str s)
 {
     char small[256];
@@ -391,6 +476,7 @@ static struct tuple *tuple_new(struct match_worker *w, struct record *r, uint64_
     t->n_yes = (uint32_t)yes.v.n;
     t->maybe = maybe.v.v;
     t->n_maybe = (uint32_t)maybe.v.n;
+    make_groups(w, t);
     t->hash = hash;
     t->next = w->table[hash % TABLE];
     w->table[hash % TABLE] = t;
@@ -405,6 +491,26 @@ static void ask(struct match_worker *w, uint32_t rule)
     w->seen[rule] = w->stamp;
     if (expr_ask(&w->asker, w->m->rs->rules.v[rule].expr) == YES)
         w->out[w->n_out++] = rule;
+}
+
+static void ask_group(struct match_worker *w, struct record *r, const struct group *g)
+{
+    const struct vals *vs = record_get(r, g->path);
+    for (uint32_t i = 0; i < vs->n; i++) {
+        if (vs->v[i].kind == VAL_OBJ || vs->v[i].kind == VAL_ARR)
+            continue;
+        uint64_t hash = folded_hash(vs->v[i].s);
+        uint32_t lo = 0, hi = g->n;
+        while (lo < hi) {
+            uint32_t mid = (lo + hi) / 2;
+            if (g->v[mid].hash < hash)
+                lo = mid + 1;
+            else
+                hi = mid;
+        }
+        for (; lo < g->n && g->v[lo].hash == hash; lo++)
+            ask(w, g->v[lo].rule);
+    }
 }
 
 static void ask_gated(struct match_worker *w, struct record *r)
@@ -464,6 +570,8 @@ const uint32_t *match_record(struct match_worker *w, struct record *r, size_t *o
     }
     for (uint32_t i = 0; i < t->n_maybe; i++)
         ask(w, t->maybe[i]);
+    for (uint32_t i = 0; i < t->n_groups; i++)
+        ask_group(w, r, &t->groups[i]);
     if (w->m->n_literals > 0)
         ask_gated(w, r);
     *out_n = w->n_out;

@@ -1,7 +1,6 @@
 #include "output.h"
 
 #include "../core/clock.h"
-#include "../core/json.h"
 #include "safe.h"
 
 enum { LINE_BYTES_MAX = 16 * 1024 * 1024 };
@@ -67,7 +66,8 @@ void output_begin(struct output *o)
                         "eventID,file,sha256,offset\r\n");
     } else if (o->form == OUT_SARIF) {
         buf_c(&o->line,
-              "{\"$schema\":\"https://json.schemastore.org/sarif-2.1.0.json\",\"version\":\"2.1.0\","
+              "{\"$schema\":\"https://json.schemastore.org/sarif-2.1.0.json\","
+              "\"version\":\"2.1.0\","
               "\"runs\":[{\"tool\":{\"driver\":{\"name\":\"ward scan\",\"rules\":[");
         sarif_rules(o);
         buf_c(&o->line, "]}},\"results\":[");
@@ -111,12 +111,7 @@ static void as_json(struct output *o, const struct finding *f, const struct rule
     buf_fmt(b, ",\"offset\":%llu", (unsigned long long)f->offset);
     if (o->show && f->text[F_RECORD].n > 0) {
         buf_c(b, ",\"record\":");
-        /* One line; and what a terminal would obey stays text. Both are only within strings. */
-        for (size_t i = 0; i < f->text[F_RECORD].n; i++) {
-            char c = f->text[F_RECORD].p[i];
-            if (c != '\n' && c != '\r' && c != '\t')
-                buf_char(b, c);
-        }
+        safe_json_line(b, f->text[F_RECORD]);
     }
     buf_c(b, "}\n");
 }

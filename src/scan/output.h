@@ -26,7 +26,7 @@ void output_finding(void *output, const struct finding *f);
 void output_end(struct output *o);
 const char *output_rule_color(const struct output *o, enum severity s);
 
-/* -- the summary ------------------------------------------------------------------------------ */
+/* -- the summary -- */
 enum { TOP_KEYS_MAX = 50000, TOP_SHOWN = 10, DAYS_MAX = 8192 };
 
 struct summary *summary_new(const struct rules *rs, enum severity least);
@@ -37,7 +37,7 @@ void summary_widths(const struct summary *s, size_t width[6]);
 void summary_print(const struct summary *s, const struct engine *en, uint64_t doubles, FILE *f,
                    bool color);
 
-/* -- the page: one file, no script, no address of another host ----------------------------------- */
+/* -- the page: one file, no script, no address of another host -- */
 struct page;
 struct err *page_open(const char *path, const struct rules *rs, const struct summary *s,
                       const struct engine *en, enum severity least, struct page **out) MUST_CHECK;

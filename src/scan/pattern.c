@@ -69,7 +69,8 @@ static struct expr *numeric(struct maker *m, uint32_t path, const struct jv *v)
     return expr_test(m->a, &t);
 }
 
-/* prefix, suffix, equals-ignore-case, wildcard: of a text, a list, or {"equals-ignore-case": …}. */
+/* prefix, suffix, equals-ignore-case, wildcard: of a text, a list, or
+ * {"equals-ignore-case": …}. */
 static struct expr *textual(struct maker *m, uint32_t path, struct str op, const struct jv *v,
                             bool negate)
 {

@@ -182,6 +182,10 @@ static void top_member(struct record *r, const struct field *f)
         else if (memcmp(k, "userAgent", 9) == 0)
             slot_put(r, SLOT_AGENT, f);
         break;
+    case 10:
+        if (memcmp(k, "@timestamp", 10) == 0)
+            slot_put(r, SLOT_STAMP, f);
+        break;
     case 11:
         if (memcmp(k, "eventSource", 11) == 0)
             slot_put(r, SLOT_SOURCE, f);
@@ -303,7 +307,7 @@ void record_next(struct record *r)
         arena_reset(r->a);
 }
 
-/* -- values --------------------------------------------------------------------------------- */
+/* -- values -- */
 static int hex4(const char *p, const char *end)
 {
     int v = 0;
@@ -600,7 +604,7 @@ struct str record_virtual(struct record *r, enum virtual_kind kind)
     return arena_concat(r->a, STR("aws."), dot < 0 ? s : str_take(s, (size_t)dot));
 }
 
-/* -- paths ---------------------------------------------------------------------------------- */
+/* -- paths -- */
 static const struct {
     const char *key;
     enum slot slot;

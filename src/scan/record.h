@@ -15,6 +15,7 @@ enum { RECORD_DEPTH_MAX = 128, RECORD_TOP_MAX = 96, PATH_MAX_COUNT = 8192, VALUE
 /* The values that records are told apart by first. The order is that of the tuple cache. */
 enum slot { SLOT_SOURCE, SLOT_NAME, SLOT_ERROR, SLOT_TYPE, SLOT_IDENTITY, SLOT_TUPLE,
             SLOT_TIME = SLOT_TUPLE, SLOT_ID, SLOT_REGION, SLOT_ACCOUNT, SLOT_ADDRESS, SLOT_AGENT,
+            SLOT_STAMP, /* "@timestamp" of exports to log stores, where eventTime was dropped */
             SLOT_COUNT };
 
 struct field {
@@ -39,7 +40,7 @@ struct vals {
     bool spread;  /* a list of objects was walked through */
 };
 
-/* -- paths ---------------------------------------------------------------------------------- */
+/* -- paths -- */
 enum path_kind { PATH_ROOT, PATH_KEY, PATH_INDEX, PATH_VIRTUAL };
 enum virtual_kind { VIRT_SOURCE, VIRT_DETAIL_TYPE, VIRT_VERSION, VIRT_COUNT };
 
@@ -66,7 +67,7 @@ uint32_t path_index(struct paths *ps, uint32_t parent, uint32_t index);
 uint32_t path_virtual(struct paths *ps, enum virtual_kind kind);
 uint32_t path_dotted(struct paths *ps, struct str dotted, bool spread);
 
-/* -- records -------------------------------------------------------------------------------- */
+/* -- records -- */
 struct record {
     const char *p; /* the text that was split */
     const struct split *sp;

@@ -89,8 +89,12 @@ struct rule *rules_add(struct rule_source *src, struct str id)
         return NULL;
     }
     struct rule r = {.id = arena_str(rs->a, id), .file = src->file, .severity = SEV_MEDIUM};
-    size_t column;
-    place(src, id, &r.line, &column);
+    ptrdiff_t at = id.n > 0 ? str_find(str_skip(src->text, src->seen_at), id) : -1;
+    for (ptrdiff_t i = 0; i < at; i++)
+        src->seen_line += src->text.p[src->seen_at + (size_t)i] == '\n';
+    if (at > 0)
+        src->seen_at += (size_t)at;
+    r.line = src->base_line + src->seen_line;
     VEC_PUSH(rs->a, &rs->rules, r);
     return &rs->rules.v[rs->rules.n - 1];
 }
@@ -111,7 +115,7 @@ static void syntax_fault(struct rule_source *src, struct err *e)
         VEC_PUSH(src->rs->a, &src->rs->faults, f);
 }
 
-/* -- Ward's own form: a list of rules ---------------------------------------------------------- */
+/* -- Ward's own form: a list of rules -- */
 static void own_rule(struct rule_source *src, const struct jv *v)
 {
     static const char *const known[] = {"id", "title", "severity", "reason", "reference", "pattern",
@@ -229,7 +233,7 @@ static void load_document(struct rule_source *src, const struct jv *v)
     }
 }
 
-/* -- files ------------------------------------------------------------------------------------ */
+/* -- files -- */
 static void load_yaml(struct rule_source *whole)
 {
     struct str rest = whole->text;
@@ -380,7 +384,7 @@ void rules_load_builtin(struct rules *rs)
                         str_of(builtin_files[i].text, builtin_files[i].n));
 }
 
-/* -- joining ----------------------------------------------------------------------------------- */
+/* -- joining -- */
 static void keep_path(struct rules *rs, struct rule *r, uint32_t path)
 {
     for (size_t i = 0; i < r->n_keep; i++) {
@@ -456,7 +460,7 @@ void rules_finish(struct rules *rs)
             rules_fault(&src, STR_NONE, "the id %.*s is taken by another rule", STR_ARG(r->id));
             r->id = arena_fmt(rs->a, "%.*s#%zu", STR_ARG(r->id), i + 1);
         }
-        map_put(&names, r->id, (void *)(uintptr_t)(i + 1)); /* NOLINT: an index, kept as a pointer */
+        map_put(&names, r->id, (void *)(uintptr_t)(i + 1));
         if (r->name.n > 0 && map_get(&names, r->name) == NULL)
             map_put(&names, r->name, (void *)(uintptr_t)(i + 1));
     }

@@ -72,13 +72,12 @@ void rules_load_builtin(struct rules *rs);
 /* Joins correlations with the rules they name, and looks for cycles and double ids. Once. */
 void rules_finish(struct rules *rs);
 
-/* -- for the languages ------------------------------------------------------------------------ */
+/* -- for the languages -- */
 struct rule_source {
     struct rules *rs;
     struct str file, text; /* the whole file */
     size_t base_line;      /* of this document within the file */
-    const char *near;      /* what the fault is about: looked for in the text */
-    struct str near_text;
+    size_t seen_at, seen_line; /* how far rules_add() has looked: files list rules in order */
 };
 void rules_fault(struct rule_source *src, struct str near, const char *fmt, ...) PRINTF_LIKE(3, 4);
 struct rule *rules_add(struct rule_source *src, struct str id);

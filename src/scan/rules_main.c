@@ -11,7 +11,8 @@
 static const char usage[] =
     "usage: ward rules check FILE|DIR...\n"
     "       ward rules explain [--rules FILE|DIR]... ID RECORD\n"
-    "check names each fault with its line and column. explain prints which conditions of a rule hold\n"
+    "check names each fault with its line and column. explain prints which conditions of a rule\n"
+    "hold "
     "for a record; RECORD is a file whose first record is taken.\n";
 
 static int check(int n, char **paths)
@@ -30,9 +31,10 @@ static int check(int n, char **paths)
         err_free(e);
     } else {
         struct matcher_stats s = matcher_stats(m);
-        printf("%zu rules, %zu faults; found by eventName %zu, by eventSource %zu, by a literal %zu, "
-               "asked of every kind of record %zu\n",
-               rs->rules.n, rs->faults.n, s.by_name, s.by_source, s.gated, s.general);
+        printf(
+            "%zu rules, %zu faults; found by eventName %zu, by eventSource %zu, by a literal %zu, "
+            "asked of every kind of record %zu\n",
+            rs->rules.n, rs->faults.n, s.by_name, s.by_source, s.gated, s.general);
         if (rs->skipped.n > 0)
             printf("%zu rules are not for CloudTrail, and were left out\n", rs->skipped.n);
         matcher_free(m);
@@ -41,7 +43,7 @@ static int check(int n, char **paths)
     return code;
 }
 
-/* -- explain ------------------------------------------------------------------------------------ */
+/* -- explain -- */
 struct explain {
     struct rules *rs;
     const struct rule *rule;

@@ -1,6 +1,7 @@
 #include "safe.h"
 
-/* The code point that s begins with, and its length; a byte that is not UTF-8 gives 0x110000 + it. */
+/* The code point that s begins with, and its length; a byte that is not UTF-8 gives
+ * 0x110000 + it. */
 static uint32_t next_char(struct str s, size_t *n)
 {
     const unsigned char *p = (const unsigned char *)s.p;
@@ -117,6 +118,26 @@ void safe_html(struct buf *b, struct str s)
     buf_clear(&t);
 }
 
+static void json_escape(struct buf *b, uint32_t c)
+{
+    if (c >= 0x10000)
+        buf_fmt(b, "\\u%04x\\u%04x", (unsigned)(0xd800 + ((c - 0x10000) >> 10)),
+                (unsigned)(0xdc00 + ((c - 0x10000) & 0x3ff)));
+    else
+        buf_fmt(b, "\\u%04x", (unsigned)c);
+}
+
+void safe_json_line(struct buf *b, struct str json)
+{
+    for (size_t i = 0, n; i < json.n; i += n) {
+        uint32_t c = next_char(str_skip(json, i), &n);
+        if (c >= 0x7f && c < 0x110000 && harmful(c))
+            json_escape(b, c);
+        else if (c >= 0x20)
+            buf_add(b, json.p + i, n);
+    }
+}
+
 void safe_json(struct buf *b, struct str s)
 {
     if (s.p == NULL) {
@@ -128,11 +149,8 @@ void safe_json(struct buf *b, struct str s)
         uint32_t c = next_char(str_skip(s, i), &n);
         if (c >= 0x110000)
             buf_c(b, "\\ufffd");
-        else if (c >= 0x10000 && harmful(c))
-            buf_fmt(b, "\\u%04x\\u%04x", (unsigned)(0xd800 + ((c - 0x10000) >> 10)),
-                    (unsigned)(0xdc00 + ((c - 0x10000) & 0x3ff)));
         else if (harmful(c))
-            buf_fmt(b, "\\u%04x", (unsigned)c);
+            json_escape(b, c);
         else if (c == '"' || c == '\\')
             buf_fmt(b, "\\%c", (int)c);
         else

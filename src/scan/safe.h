@@ -15,4 +15,7 @@ void safe_csv(struct buf *b, struct str s);           /* quoted; a formula gets 
 void safe_html(struct buf *b, struct str s);
 void safe_json(struct buf *b, struct str s);          /* with its quotes; STR_NONE: null */
 
+/* A valid JSON text on one line, with what is harmful escaped: it can only stand in strings. */
+void safe_json_line(struct buf *b, struct str json);
+
 #endif

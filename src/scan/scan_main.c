@@ -14,8 +14,8 @@
 
 static const char usage[] =
     "usage: ward scan [options] PATH...\n"
-    "Searches CloudTrail log files. A PATH is a file, a folder of any depth, or s3://BUCKET/PREFIX.\n"
-    "  --rules FILE|DIR    rules: Sigma, EventBridge patterns, metric filters, keyword configuration\n"
+    "Searches CloudTrail log files. A PATH is a file, a folder of any depth, or s3://B/PREFIX.\n"
+    "  --rules FILE|DIR    rules: Sigma, EventBridge patterns, metric filters, keywords\n"
     "                      (may be given again; without it, the built-in rules)\n"
     "  --builtin           the built-in rules beside those of --rules\n"
     "  --list-rules        prints the rules and ends\n"
@@ -30,7 +30,7 @@ static const char usage[] =
     "  --region NAME\n"
     "  --severity LEAST    info, low, medium, high or critical\n"
     "  --where PATTERN     an EventBridge pattern that the records must match too\n"
-    "  --baseline FILE     learns what each principal does if there is no FILE; else flags what is new\n"
+    "  --baseline FILE     learns what each principal does; if FILE is there, flags what is new\n"
     "  --strict            checks every record as JSON, not only those a rule is about\n"
     "  --threads N\n"
     "  --no-summary\n"
@@ -247,7 +247,7 @@ static struct err *load_baseline(struct options *o, struct engine *en, bool *out
     return e;
 }
 
-/* -- progress ----------------------------------------------------------------------------------- */
+/* -- progress -- */
 struct progress {
     int64_t start_ms;
     uint64_t files, bytes; /* of all, as counted before; 0: not known */
@@ -285,7 +285,7 @@ static void count_files(struct options *o, struct progress *p)
     s.clear(s.ctx);
 }
 
-/* -- results ------------------------------------------------------------------------------------ */
+/* -- results -- */
 struct final {
     struct output *out;
     struct summary *summary;

@@ -220,7 +220,8 @@ static struct expr *one_value(struct maker *m, const struct item *it, const stru
         t.op = OP_FIELD;
         t.icase = !it->cased;
         t.other = path_dotted(m->paths, s, true);
-        return t.other == UINT32_MAX ? fail(m, s, "more paths than the limit") : expr_test(m->a, &t);
+        return t.other == UINT32_MAX ? fail(m, s, "more paths than the limit")
+                                     : expr_test(m->a, &t);
     }
     if (it->encode != 0)
         return encoded_value(m, it, s);
@@ -330,7 +331,7 @@ static struct expr *named(struct maker *m, const struct jv_member *f)
     return wrap;
 }
 
-/* -- conditions ----------------------------------------------------------------------------- */
+/* -- conditions -- */
 struct cond {
     struct maker *m;
     struct str text;
@@ -445,9 +446,10 @@ static struct expr *condition(struct maker *m, struct str text)
     struct cond c = {.m = m, .text = text};
     struct expr *e = cond_or(&c);
     if (e != NULL && peek(&c).n != 0)
-        return fail(m, peek(&c), str_is(peek(&c), "|")
-                                     ? "aggregations in a condition are the old form; write a correlation"
-                                     : "text behind the condition");
+        return fail(m, peek(&c),
+                    str_is(peek(&c), "|")
+                        ? "aggregations in a condition are the old form; write a correlation"
+                        : "text behind the condition");
     return e;
 }
 
@@ -468,7 +470,7 @@ static struct expr *detection(struct maker *m)
     return any;
 }
 
-/* -- correlations ----------------------------------------------------------------------------- */
+/* -- correlations -- */
 static bool timespan(struct str s, int64_t *out_ms)
 {
     static const struct {
@@ -569,7 +571,7 @@ static struct correlation *correlation(struct maker *m, const struct jv *v)
     return count_condition(m, c, jv_get(v, "condition")) ? c : NULL;
 }
 
-/* -- documents -------------------------------------------------------------------------------- */
+/* -- documents -- */
 bool sigma_looks_like(const struct jv *doc)
 {
     return jv_is(jv_get(doc, "detection"), JV_OBJ) || jv_is(jv_get(doc, "correlation"), JV_OBJ);

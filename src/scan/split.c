@@ -56,7 +56,8 @@ struct state {
     uint64_t escape, in_string; /* carried from block to block; in_string is 0 or all ones */
 };
 
-static inline uint64_t outside(struct state *st, const struct masks *m, uint64_t inside_of(uint64_t))
+static inline uint64_t outside(struct state *st, const struct masks *m,
+                               uint64_t inside_of(uint64_t))
 {
     uint64_t quote = m->quote & ~escaped(m->slash, &st->escape);
     uint64_t in_string = inside_of(quote) ^ st->in_string;

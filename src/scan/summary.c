@@ -215,8 +215,10 @@ void summary_print(const struct summary *s, const struct engine *en, uint64_t do
         fprintf(f, "  %llu findings were on records delivered twice, and left out\n",
                 (unsigned long long)doubles);
     if (c->skipped > 0)
-        fprintf(f, "  %llu files are not named like logs (.json .json.gz .jsonl .ndjson .gz) or are "
-                   "digests, and were not read\n", (unsigned long long)c->skipped);
+        fprintf(f,
+                "  %llu files are not named like logs (.json .json.gz .jsonl .ndjson .gz) or are "
+                "digests, and were not read\n",
+                (unsigned long long)c->skipped);
     if (s->findings == 0)
         return;
     for (int i = SEV_COUNT - 1; i >= 0; i--) {

@@ -65,7 +65,7 @@ static void note_trailing(struct unpack *u, uint64_t n)
     u->fault(u->sink, text);
 }
 
-/* -- as a stream ------------------------------------------------------------------------------ */
+/* -- as a stream -- */
 struct stream {
     z_stream z;
     size_t have; /* bytes in the window that were not taken */
@@ -156,7 +156,7 @@ static void as_stream(struct unpack *u, size_t from)
     inflateEnd(&s.z);
 }
 
-/* -- plain text -------------------------------------------------------------------------------- */
+/* -- plain text -- */
 static void as_text(struct unpack *u)
 {
     while (!u->in_end) {
@@ -172,7 +172,7 @@ static void as_text(struct unpack *u)
     u->take(u->sink, u->in, u->in_n, true);
 }
 
-/* -- at once ----------------------------------------------------------------------------------- */
+/* -- at once -- */
 /* All members into `out`. false: it does not fit or is broken, and nothing was handed on. */
 static bool at_once(struct unpack *u)
 {

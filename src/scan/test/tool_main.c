@@ -7,6 +7,8 @@ int main(int argc, char **argv)
         return scan_main(argc - 1, argv + 1);
     if (argc >= 2 && strcmp(argv[1], "rules") == 0)
         return rules_main(argc - 1, argv + 1);
+    if (argc >= 2 && strcmp(argv[1], "verify") == 0)
+        return verify_main(argc - 1, argv + 1);
     fputs("usage: scan_tool scan|rules|verify ...\n", stderr);
     return 2;
 }

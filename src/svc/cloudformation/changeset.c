@@ -9,7 +9,7 @@ static struct skey change_set_key(const struct place *p, struct str name)
     return k;
 }
 
-/* -- what would change --------------------------------------------------------------------------------- */
+/* -- what would change ------------------------------------------------------------------------- */
 
 struct preview {
     struct call *c;
@@ -102,7 +102,7 @@ static struct err *changes_of(struct call *c, const struct place *p, const struc
     return NULL;
 }
 
-/* -- creation ----------------------------------------------------------------------------------------------- */
+/* -- creation ---------------------------------------------------------------------------------- */
 
 static struct err *check_name(struct str name)
 {
@@ -208,7 +208,7 @@ OP_HANDLER(cloudformation, CreateChangeSet, CreateChangeSetInput, CreateChangeSe
     return row_put(c, CFN_T_CHANGESET, c->account, key_of(&k), row);
 }
 
-/* -- finding one ---------------------------------------------------------------------------------------------- */
+/* -- finding one ------------------------------------------------------------------------------- */
 
 static struct err *not_found(struct str name)
 {
@@ -323,7 +323,7 @@ OP_HANDLER(cloudformation, DescribeChangeSet, DescribeChangeSetInput, DescribeCh
     return NULL;
 }
 
-/* -- execution -------------------------------------------------------------------------------------------------- */
+/* -- execution --------------------------------------------------------------------------------- */
 
 static struct err *drop_all(struct call *c, const struct place *p)
 {
@@ -406,7 +406,8 @@ OP_HANDLER(cloudformation, ListChangeSets, ListChangeSetsInput, ListChangeSetsOu
     struct scan sc = {.prefix = key_of(&prefix)};
     struct cursor *cur CLEANUP(cursor_free_ptr) = NULL;
     TRY(txn_scan(c->txn, CFN_T_CHANGESET, &sc, &cur));
-    out->Summaries.v = ARENA_ARRAY(c->arena, CHANGE_SETS_MAX, struct cloudformation_ChangeSetSummary);
+    out->Summaries.v =
+        ARENA_ARRAY(c->arena, CHANGE_SETS_MAX, struct cloudformation_ChangeSetSummary);
     out->Summaries.set = true;
     while (out->Summaries.n < CHANGE_SETS_MAX) {
         bool more;

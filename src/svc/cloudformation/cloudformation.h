@@ -26,8 +26,8 @@
  * run that a crash cut short goes on where it was. Where a service allots the id itself and knows
  * no client token, the step that was in flight may be done twice; the event says so.
  *
- * Calls to other rooms are made as the role given (RoleARN), else as the principal who asked, looked
- * up anew each time. */
+ * Calls to other rooms are made as the role given (RoleARN), else as the principal who asked,
+ * looked up anew each time. */
 #ifndef WARD_SVC_CLOUDFORMATION_H
 #define WARD_SVC_CLOUDFORMATION_H
 

@@ -173,7 +173,7 @@ OP_HANDLER(cloudformation, ListStacks, ListStacksInput, ListStacksOutput)
                     &out->NextToken);
 }
 
-/* -- events ---------------------------------------------------------------------------------------------- */
+/* -- events ------------------------------------------------------------------------------------ */
 
 static void describe_event(const struct jv *stack, const struct jv *e,
                            struct cloudformation_StackEvent *out)
@@ -222,7 +222,7 @@ OP_HANDLER(cloudformation, DescribeStackEvents, DescribeStackEventsInput,
     }
 }
 
-/* -- resources --------------------------------------------------------------------------------------------- */
+/* -- resources --------------------------------------------------------------------------------- */
 
 /* A stack that was deleted is found by its id alone. */
 static struct err *resources_of(struct call *c, struct str name, struct place *p, struct jv **stack,
@@ -368,7 +368,7 @@ OP_HANDLER(cloudformation, ListStackResources, ListStackResourcesInput, ListStac
     return NULL;
 }
 
-/* -- exports ------------------------------------------------------------------------------------------------- */
+/* -- exports ----------------------------------------------------------------------------------- */
 
 OP_HANDLER(cloudformation, ListExports, ListExportsInput, ListExportsOutput)
 {

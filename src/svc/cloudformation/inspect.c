@@ -11,7 +11,8 @@ OP_HANDLER(cloudformation, GetTemplate, GetTemplateInput, GetTemplateOutput)
     TRY(stack_need(c, in->StackName, &p, &stack));
     TRY(template_text_get(c->txn, c->arena, &p, "current", &text));
     if (text.p == NULL)
-        return template_error("Stack [%.*s] has no template.", STR_ARG(jv_s(jv_get(stack, "name"))));
+        return template_error("Stack [%.*s] has no template.",
+                              STR_ARG(jv_s(jv_get(stack, "name"))));
     out->TemplateBody = text;
     out->StagesAvailable.v = ARENA_ARRAY(c->arena, 2, struct str);
     out->StagesAvailable.v[0] = STR("Original");

@@ -2,7 +2,7 @@
  * https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html */
 #include "room.h"
 
-/* -- targets --------------------------------------------------------------------------------------------- */
+/* -- targets ----------------------------------------------------------------------------------- */
 
 struct err *target_stack(struct call *c, struct target *out)
 {
@@ -84,7 +84,7 @@ bool has_role(const struct call *c)
     return shape_str_at(c->op->input, c->in, "RoleARN").n > 0;
 }
 
-/* -- rows ------------------------------------------------------------------------------------------------ */
+/* -- rows -------------------------------------------------------------------------------------- */
 
 #define ON_STACK(op)                                                                               \
     static const struct need need_##op[] = {{"cloudformation:" #op, NULL, target_stack}, {0}}

@@ -83,7 +83,8 @@ static struct err *check_unused(struct txn *t, struct arena *a, const struct pla
         if (name.p == NULL)
             continue;
         const struct jv *now = by_export(after, name);
-        if (now != NULL && str_eq(jv_s(jv_get(now, "value")), jv_s(jv_get(jv_at(before, i), "value"))))
+        struct str was = jv_s(jv_get(jv_at(before, i), "value"));
+        if (now != NULL && str_eq(jv_s(jv_get(now, "value")), was))
             continue;
         TRY(users_of(t, a, p, name, &user));
         if (user.p != NULL)

@@ -10,7 +10,7 @@
 
 enum { NAME_RANDOM = 12 };
 
-/* -- what the template's functions ask for ---------------------------------------------------------------- */
+/* -- what the template's functions ask for ----------------------------------------------------- */
 
 static struct act act_of(struct run *r, const struct rtype *type, struct jv *row)
 {
@@ -57,7 +57,7 @@ struct err *scope_get(void *ctx, struct str logical, struct str attr, const stru
     return act_value(&x, attr, out);
 }
 
-/* -- properties -------------------------------------------------------------------------------------------- */
+/* -- properties -------------------------------------------------------------------------------- */
 
 /* The same properties with secret parameters hidden, for events. */
 static struct str shown(struct run *r, const struct jv *def)
@@ -104,7 +104,7 @@ static bool is_failure(struct run *r, struct err *e)
     return true;
 }
 
-/* -- names --------------------------------------------------------------------------------------------------- */
+/* -- names ------------------------------------------------------------------------------------- */
 
 /* STACK-LOGICALID-RANDOM within the type's length, or what the template says. */
 static struct str choose_name(struct run *r, const struct rtype *type, const struct jv *row,
@@ -143,7 +143,7 @@ static struct str choose_name(struct run *r, const struct rtype *type, const str
     return str_of(text, name.n);
 }
 
-/* -- making --------------------------------------------------------------------------------------------------- */
+/* -- making ------------------------------------------------------------------------------------ */
 
 static struct err *save_step(struct act *x)
 {
@@ -300,7 +300,7 @@ struct err *resource_make(struct run *r, size_t at, enum outcome *out)
     return build(r, type, row, "CREATE", out);
 }
 
-/* -- changing --------------------------------------------------------------------------------------------------- */
+/* -- changing ---------------------------------------------------------------------------------- */
 
 static struct err *save_row(struct act *x)
 {
@@ -366,7 +366,8 @@ static struct err *begin_replacement(struct run *r, const struct rtype *type, st
         return failed(r, row, "UPDATE_FAILED", out);
     }
     put_b(r->a, prev, "replaced", true);
-    static const char *const drop[] = {"id", "name", "attrs", "begun", "step", "initiated", "waits"};
+    static const char *const drop[] = {"id",   "name",      "attrs", "begun",
+                                       "step", "initiated", "waits"};
     for (size_t i = 0; i < ARRAY_LEN(drop); i++)
         put_v(r->a, row, drop[i], NULL);
     put_v(r->a, row, "prev", prev);
@@ -442,7 +443,7 @@ struct err *resource_update(struct run *r, size_t at, enum outcome *out)
     return replace ? build(r, type, row, "UPDATE", out) : change(r, type, row, out);
 }
 
-/* -- undoing a failed update ----------------------------------------------------------------------------------- */
+/* -- undoing a failed update ------------------------------------------------------------------- */
 
 struct err *resource_undo(struct run *r, struct jv *row, enum outcome *out)
 {
@@ -479,7 +480,7 @@ struct err *resource_undo(struct run *r, struct jv *row, enum outcome *out)
     return run_note(r, &(struct note){.row = row});
 }
 
-/* -- deleting ----------------------------------------------------------------------------------------------------- */
+/* -- deleting ---------------------------------------------------------------------------------- */
 
 static struct err *destroy(struct run *r, struct jv *row, enum outcome *out)
 {

@@ -91,7 +91,8 @@ struct err *template_order(struct scope *s, struct order *out) MUST_CHECK;
 struct err *order_of(struct arena *a, const struct jv *graph, struct order *out) MUST_CHECK;
 
 /* private to the engine */
-struct err *template_condition(struct scope *s, const struct jv *v, int depth, bool *out) MUST_CHECK;
+struct err *template_condition(struct scope *s, const struct jv *v, int depth, bool *out)
+    MUST_CHECK;
 struct err *resolve_cidr(struct scope *s, const struct jv *args, const struct jv **out) MUST_CHECK;
 struct err *resolve_azs(struct scope *s, const struct jv *arg, const struct jv **out) MUST_CHECK;
 bool pattern_fits(struct str pattern, struct str value, bool *out_bad); /* anchored at both ends */

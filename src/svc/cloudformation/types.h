@@ -35,8 +35,8 @@ struct prop {
     const char *name; /* NULL ends the list */
     enum prop_type type;
     unsigned flags;
-    /* Members within the value that the API calls by another name, blank-separated: "Event=Events[]"
-     * (into a list of one), "S3Key=Key". */
+    /* Members within the value that the API calls by another name, blank-separated:
+     * "Event=Events[]" (into a list of one), "S3Key=Key". */
     const char *rename;
 };
 

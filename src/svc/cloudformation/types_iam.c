@@ -158,7 +158,8 @@ static const struct step access_key_steps[] = {
      .save = "AccessKey.AccessKeyId=@id;AccessKey.SecretAccessKey=SecretAccessKey"},
     {.on = ON_CREATE | ON_UPDATE | ON_GONE, .when = "Status", .room = "iam",
      .op = "UpdateAccessKey",
-     .in = "{\"UserName\":\"$p.UserName\",\"AccessKeyId\":\"$id\",\"Status\":\"$p.Status|Active\"}"},
+     .in = "{\"UserName\":\"$p.UserName\",\"AccessKeyId\":\"$id\","
+           "\"Status\":\"$p.Status|Active\"}"},
     {.on = ON_DELETE, .room = "iam", .op = "DeleteAccessKey",
      .in = "{\"UserName\":\"$p.UserName\",\"AccessKeyId\":\"$id\"}", .ignore = GONE_CODES},
     {0},

@@ -8,13 +8,15 @@
      .in = "{\"Resources\":[\"" id "\"],\"Tags\":\"$p.Tags\"}"}
 
 /* A rule of a security group from where its members stand: "$e." or "$p.". */
+#define RULE_TEXT(from) "\"Description\":\"" from "Description\""
 #define PERMISSION(from, peer)                                                                     \
-    "\"IpPermissions\":[{\"IpProtocol\":\"" from "IpProtocol\",\"FromPort\":\"" from "FromPort\"," \
-    "\"ToPort\":\"" from "ToPort\",\"IpRanges\":[{\"CidrIp!\":\"" from "CidrIp\","                 \
-    "\"Description\":\"" from "Description\"}],\"Ipv6Ranges\":[{\"CidrIpv6!\":\"" from             \
-    "CidrIpv6\",\"Description\":\"" from "Description\"}],\"PrefixListIds\":[{\"PrefixListId!\":\"" \
-    from peer "PrefixListId\",\"Description\":\"" from "Description\"}],\"UserIdGroupPairs\":"     \
-    "[{\"GroupId!\":\"" from peer "SecurityGroupId\",\"Description\":\"" from "Description\"}]}]"
+    "\"IpPermissions\":[{\"IpProtocol\":\"" from "IpProtocol\","                                   \
+    "\"FromPort\":\"" from "FromPort\",\"ToPort\":\"" from "ToPort\","                             \
+    "\"IpRanges\":[{\"CidrIp!\":\"" from "CidrIp\"," RULE_TEXT(from) "}],"                         \
+    "\"Ipv6Ranges\":[{\"CidrIpv6!\":\"" from "CidrIpv6\"," RULE_TEXT(from) "}],"                   \
+    "\"PrefixListIds\":[{\"PrefixListId!\":\"" from peer "PrefixListId\"," RULE_TEXT(from) "}],"   \
+    "\"UserIdGroupPairs\":[{\"GroupId!\":\"" from peer "SecurityGroupId\"," RULE_TEXT(from)        \
+    "}]}]"
 
 static const struct prop group_props[] = {
     {"GroupDescription", P_STR, P_REQUIRED | P_REPLACE, NULL},

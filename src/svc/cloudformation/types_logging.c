@@ -22,7 +22,8 @@ static const struct prop trail_props[] = {
 
 #define TRAIL_MEMBERS                                                                              \
     "\"S3BucketName\":\"$p.S3BucketName\",\"IncludeGlobalServiceEvents\":"                         \
-    "\"$p.IncludeGlobalServiceEvents|true\",\"IsMultiRegionTrail\":\"$p.IsMultiRegionTrail|false\","\
+    "\"$p.IncludeGlobalServiceEvents|true\","                                                      \
+    "\"IsMultiRegionTrail\":\"$p.IsMultiRegionTrail|false\","                                      \
     "\"EnableLogFileValidation\":\"$p.EnableLogFileValidation|false\","                            \
     "\"CloudWatchLogsLogGroupArn\":\"$p.CloudWatchLogsLogGroupArn\","                              \
     "\"CloudWatchLogsRoleArn\":\"$p.CloudWatchLogsRoleArn\","                                      \

@@ -2,7 +2,8 @@
  * https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_EC2.html */
 #include "types.h"
 
-#define TAG_SPEC(kind) "\"TagSpecifications\":[{\"ResourceType\":\"" kind "\",\"Tags!\":\"$p.Tags\"}]"
+#define TAG_SPEC(kind)                                                                             \
+    "\"TagSpecifications\":[{\"ResourceType\":\"" kind "\",\"Tags!\":\"$p.Tags\"}]"
 #define TAG_STEPS(id)                                                                              \
     {.on = ON_GONE, .each = "Tags", .key = "Key", .room = "ec2", .op = "DeleteTags",               \
      .in = "{\"Resources\":[\"" id "\"],\"Tags\":[{\"Key\":\"$e.Key\"}]}"},                        \

@@ -1,4 +1,5 @@
-/* The rows of EC2: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
+/* The rows of EC2:
+ * https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
  *
  * `record_in` is also the list of the members that are built: begin.c refuses any other with
  * NotImplemented. What a policy must allow stands in access.c. */

@@ -128,6 +128,10 @@ struct relay {
     bool ended[2], shut[2], connecting;
 };
 
+/* relay.c: a function's socket is answered at once, and what it sends is acknowledged at once: many
+ * a runtime writes head and body apart, and would wait 40 ms between them (Nagle, delayed ACK). */
+void socket_prompt(int fd, bool quickack_alone);
+
 /* runtime.c */
 void rt_open(struct rt_conn *k, int fd);
 void rt_close(struct rt_conn *k);

@@ -4,9 +4,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+void socket_prompt(int fd, bool quickack_alone)
+{
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+    if (!quickack_alone)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
 
 /* "https://127.0.0.1:4566" -> a socket that is connecting. */
 static struct err *connect_to(const char *endpoint, int *out)
@@ -49,6 +59,7 @@ struct err *relay_open(struct relay *r, int fd, const char *endpoint)
     for (int i = 0; i < 2; i++) {
         r->bytes[i] = malloc(EXEC_RELAY_BYTES);
         CHECK(r->bytes[i] != NULL);
+        socket_prompt(r->fd[i], false);
     }
     fcntl(fd, F_SETFL, O_NONBLOCK);
     return NULL;
@@ -98,6 +109,7 @@ static bool pull(struct relay *r, int from)
     ssize_t n = recv(r->fd[from], r->bytes[from], EXEC_RELAY_BYTES, 0);
     if (n < 0)
         return errno == EAGAIN || errno == EINTR;
+    socket_prompt(r->fd[from], true); /* the kernel forgets it */
     r->at[from] = 0;
     r->n[from] = (size_t)n;
     r->ended[from] = n == 0;

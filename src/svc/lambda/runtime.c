@@ -18,6 +18,7 @@ void rt_open(struct rt_conn *k, int fd)
 {
     *k = (struct rt_conn){.fd = fd};
     fcntl(fd, F_SETFL, O_NONBLOCK);
+    socket_prompt(fd, false);
     http_head_init(&k->head);
     buf_init(&k->in, HTTP_HEAD_MAX + BODY_MAX + READ_BYTES);
     buf_init(&k->out, LAMBDA_PAYLOAD_MAX + 16384);
@@ -230,6 +231,7 @@ void rt_ready(struct env *e, struct rt_conn *k, short events)
         ssize_t n = to == NULL ? 0 : recv(k->fd, to, READ_BYTES, 0);
         if (n > 0) {
             buf_advance(&k->in, (size_t)n);
+            socket_prompt(k->fd, true);
         } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
             rt_close(k);
             return;

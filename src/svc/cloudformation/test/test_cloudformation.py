@@ -299,6 +299,99 @@ class UpdateTest(StackTest):
         self.delete(sid)
 
 
+class TypesTest(StackTest):
+    """One stack of nearly every type: made, changed, deleted."""
+
+    def template(self):
+        def doc(action):
+            return {"Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Action": action, "Resource": "*"}]}
+        trust = {"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"},
+             "Action": "sts:AssumeRole"}]}
+        rule = {"GroupId": {"Ref": "SG"}, "IpProtocol": "tcp", "FromPort": "80", "ToPort": 80,
+                "CidrIp": "10.0.0.0/8"}
+        policy = {"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": {"Ref": "AWS::AccountId"}},
+             "Action": "sns:*", "Resource": {"Ref": "T"}}]}
+        types = {
+            "U": ("IAM::User", {"Groups": [{"Ref": "G"}], "Policies": [
+                {"PolicyName": "a", "PolicyDocument": doc("s3:*")}]}),
+            "G": ("IAM::Group", {"ManagedPolicyArns": [{"Ref": "M"}]}),
+            "M": ("IAM::ManagedPolicy", {"PolicyDocument": doc("kms:*")}),
+            "P": ("IAM::Policy", {"PolicyName": "p", "PolicyDocument": doc("sqs:*"),
+                                  "Users": [{"Ref": "U"}], "Roles": [{"Ref": "R"}]}),
+            "R": ("IAM::Role", {"AssumeRolePolicyDocument": trust}),
+            "I": ("IAM::InstanceProfile", {"Roles": [{"Ref": "R"}]}),
+            "K": ("IAM::AccessKey", {"UserName": {"Ref": "U"}}),
+            "T": ("SNS::Topic", {"DisplayName": "x", "Subscription": [
+                {"Protocol": "sqs", "Endpoint": {"Fn::GetAtt": ["Q", "Arn"]}}]}),
+            "TP": ("SNS::TopicPolicy", {"Topics": [{"Ref": "T"}], "PolicyDocument": policy}),
+            "Q": ("SQS::Queue", {}),
+            "H": ("CloudFormation::WaitConditionHandle", {}),
+            "LG": ("Logs::LogGroup", {"RetentionInDays": "7"}),
+            "V": ("EC2::VPC", {"CidrBlock": "10.0.0.0/16"}),
+            "S": ("EC2::Subnet", {"VpcId": {"Ref": "V"}, "CidrBlock": "10.0.0.0/24"}),
+            "D": ("EC2::DHCPOptions", {"DomainName": "x.example",
+                                       "DomainNameServers": ["AmazonProvidedDNS"]}),
+            "DA": ("EC2::VPCDHCPOptionsAssociation", {"VpcId": {"Ref": "V"},
+                                                      "DhcpOptionsId": {"Ref": "D"}}),
+            "SG": ("EC2::SecurityGroup", {"GroupDescription": "d", "VpcId": {"Ref": "V"}}),
+            "SGI": ("EC2::SecurityGroupIngress", rule),
+            "SGE": ("EC2::SecurityGroupEgress", rule),
+            "E": ("EC2::EIP", {"Domain": "vpc"}),
+            "X": ("EC2::Instance", {
+                "ImageId": "ami-12345678", "InstanceType": "t3.micro", "SubnetId": {"Ref": "S"},
+                "SecurityGroupIds": [{"Ref": "SG"}], "IamInstanceProfile": {"Ref": "I"}}),
+            "IG": ("EC2::InternetGateway", {}),
+            "GA": ("EC2::VPCGatewayAttachment", {"VpcId": {"Ref": "V"},
+                                                 "InternetGatewayId": {"Ref": "IG"}}),
+            "EA": ("EC2::EIPAssociation", {"AllocationId": {"Fn::GetAtt": ["E", "AllocationId"]},
+                                           "InstanceId": {"Ref": "X"}}),
+        }
+        resources = {k: {"Type": "AWS::" + t, "Properties": p} for k, (t, p) in types.items()}
+        resources["EA"]["DependsOn"] = "GA"
+        return resources
+
+    def test_made_changed_deleted(self):
+        ec2, sns, logs = client("ec2"), client("sns"), client("logs")
+        caps, r = ["CAPABILITY_IAM"], self.template()
+        top = {"Outputs": {"G": {"Value": {"Fn::GetAtt": ["V", "DefaultSecurityGroup"]}},
+                           "I": {"Value": {"Fn::GetAtt": ["X", "PrivateIp"]}}}}
+        name, sid = self.create(r, top=top, Capabilities=caps, Tags=[{"Key": "team", "Value": "x"}])
+        vpc, topic = self.physical(name, "V"), self.physical(name, "T")
+        out = {o["OutputKey"]: o["OutputValue"] for o in self.status(name)["Outputs"]}
+        self.assertRegex(out["G"], "^sg-")
+        self.assertRegex(out["I"], r"^10\.0\.0\.")
+        tags = ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0]["Tags"]
+        self.assertEqual(tags, [{"Key": "team", "Value": "x"}])
+        self.assertEqual(len(sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]), 1)
+        group = ec2.describe_security_groups(GroupIds=[self.physical(name, "SG")])
+        self.assertEqual(group["SecurityGroups"][0]["IpPermissions"][0]["FromPort"], 80)
+        r["T"]["Properties"].update(DisplayName="y", Subscription=[])
+        r["U"]["Properties"]["Groups"] = []
+        r["M"]["Properties"]["PolicyDocument"]["Statement"][0]["Action"] = "kms:Encrypt"
+        r["SG"]["Properties"]["SecurityGroupIngress"] = {
+            "IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": "0.0.0.0/0"}
+        r["LG"]["Properties"]["RetentionInDays"] = 30
+        r["K"]["Properties"]["Status"] = "Inactive"
+        r["V"]["Properties"]["EnableDnsHostnames"] = "true"
+        self.update(name, r, top=top, Capabilities=caps)
+        self.assertEqual((self.physical(name, "V"), self.physical(name, "T")), (vpc, topic))
+        self.assertEqual(sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"], [])
+        arn = self.physical(name, "M")
+        self.assertEqual(len(self.iam.list_policy_versions(PolicyArn=arn)["Versions"]), 1)
+        keys = self.iam.list_access_keys(UserName=self.physical(name, "U"))["AccessKeyMetadata"]
+        self.assertEqual([k["Status"] for k in keys], ["Inactive"])
+        found = logs.describe_log_groups(logGroupNamePrefix=self.physical(name, "LG"))["logGroups"]
+        self.assertEqual(found[0]["retentionInDays"], 30)
+        self.assertTrue(ec2.describe_vpc_attribute(
+            VpcId=vpc, Attribute="enableDnsHostnames")["EnableDnsHostnames"]["Value"])
+        self.delete(sid)
+        with self.assertRaises(ClientError):
+            ec2.describe_vpcs(VpcIds=[vpc])
+
+
 class FailureTest(StackTest):
     BAD = {"Type": "AWS::SQS::Queue", "DependsOn": "Q", "Properties": {"VisibilityTimeout": 999999}}
 

@@ -219,7 +219,8 @@ static void test_parameters(void **state)
         {PARAM("{\"Type\":\"String\",\"MinLength\":2}"), "{\"P\":\"a\"}", "at least 2"},
         {PARAM("{\"Type\":\"String\",\"MaxLength\":\"2\"}"), "{\"P\":\"\xc3\xa4\xc3\xb6\"}", NULL},
         {PARAM("{\"Type\":\"String\",\"AllowedValues\":[\"a\",1]}"), "{\"P\":\"1\"}", NULL},
-        {PARAM("{\"Type\":\"String\",\"AllowedValues\":[\"a\"],\"ConstraintDescription\":\"be a\"}"),
+        {PARAM("{\"Type\":\"String\",\"AllowedValues\":[\"a\"],"
+               "\"ConstraintDescription\":\"be a\"}"),
          "{\"P\":\"b\"}", "be a"},
         {PARAM("{\"Type\":\"AWS::EC2::VPC::Id\"}"), "{\"P\":\"vpc-1\"}", NULL},
         {PARAM("{\"Type\":\"AWS::SSM::Parameter::Value<String>\"}"), "{\"P\":\"x\"}", "not built"},
