@@ -2,12 +2,15 @@
 #include "cli.h"
 #include "core/log.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
+#include <netinet/in.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -69,6 +72,31 @@ static struct err *make_dir(const char *path)
     return e;
 }
 
+/* A port that is free now, for --listen HOST:0: what the rooms make names the address, so it must be
+ * known before they start. */
+static struct err *free_port(const char *host, int *out_port)
+{
+    struct sockaddr_storage at = {0};
+    struct sockaddr_in *v4 = (struct sockaddr_in *)&at;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&at;
+    bool six = strchr(host, ':') != NULL;
+    socklen_t n = six ? sizeof *v6 : sizeof *v4;
+    at.ss_family = six ? AF_INET6 : AF_INET;
+    if (six)
+        inet_pton(AF_INET6, host, &v6->sin6_addr);
+    else
+        inet_pton(AF_INET, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, &v4->sin_addr);
+    int fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool ok = fd >= 0 && bind(fd, (struct sockaddr *)&at, n) == 0 &&
+              getsockname(fd, (struct sockaddr *)&at, &n) == 0;
+    struct err *e = ok ? NULL : err_errno(errno, "bind");
+    if (fd >= 0)
+        close(fd);
+    if (ok)
+        *out_port = ntohs(six ? v6->sin6_port : v4->sin_port);
+    return e;
+}
+
 static struct err *open_data(struct up *u)
 {
     struct arena *a = u->arena;
@@ -99,7 +127,8 @@ static struct err *start(struct up *u)
     w->digest_interval_ms = u->o.digest_interval_s * 1000;
     snprintf(w->region, sizeof w->region, "%s", u->o.region);
     TRY(pool_new(WORKERS, WORK_QUEUE, &w->pool));
-    /* The address is known before the rooms start: what they make (queue URLs) names it. */
+    if (u->o.port == 0)
+        TRY(free_port(u->o.host, &u->o.port));
     snprintf(w->endpoint, sizeof w->endpoint, "%s://%s%s%s:%d", u->o.plain ? "http" : "https",
              strchr(u->o.host, ':') != NULL ? "[" : "", u->o.host,
              strchr(u->o.host, ':') != NULL ? "]" : "", u->o.port);
@@ -107,10 +136,6 @@ static struct err *start(struct up *u)
     struct http_server_options ho = {.host = u->o.host, .port = u->o.port, .ca = u->ca,
                                      .pool = w->pool, .handler = api_http_handler(w)};
     TRY(http_server_start(&ho, &u->server));
-    if (u->o.port == 0)
-        snprintf(w->endpoint, sizeof w->endpoint, "%s://%s%s%s:%d", u->o.plain ? "http" : "https",
-                 strchr(u->o.host, ':') != NULL ? "[" : "", u->o.host,
-                 strchr(u->o.host, ':') != NULL ? "]" : "", http_server_port(u->server));
     return running_save(u->o.data, w, u->first.account);
 }
 

@@ -36,7 +36,7 @@ enum {
     HTTP_LINE_MAX = 16 * 1024,       /* request line */
     HTTP_HEAD_MAX = 32 * 1024,       /* request line and all headers */
     HTTP_HEADERS_MAX = 128,
-    HTTP_BUFFER_MAX = 16 * 1024 * 1024, /* the most that body_max may be */
+    HTTP_BUFFER_MAX = 72 * 1024 * 1024, /* the most that body_max may be */
     HTTP_PIECE = 64 * 1024,          /* the most that one on_data or one fill carries */
     HTTP_CONNECTIONS_MAX = 4096,
     HTTP_HEAD_TIMEOUT_MS = 15000,

@@ -208,12 +208,15 @@ struct work {
 static void *check_logs(void *x)
 {
     struct work *w = x;
+    struct verify_reader r;
     size_t i;
+    verify_reader_init(&r);
     while ((i = atomic_fetch_add(&w->next, 1)) < w->v->digests.n) {
         struct digest *d = w->v->digests.v[i];
         for (size_t k = 0; k < d->n_logs; k++)
-            verify_log(w->v, &d->logs[k]);
+            verify_log(w->v, &r, &d->logs[k]);
     }
+    verify_reader_clear(&r);
     return NULL;
 }
 
@@ -418,6 +421,7 @@ int verify_main(int argc, char **argv)
     struct verify v = {.a = arena_new(ARENA_BYTES)};
     struct verify_options o = {.until = INT64_MIN, .threads = cpus < 1 ? 1 : cpus > 16 ? 16 : cpus};
     buf_init(&v.out, OUT_MAX / 2);
+    verify_reader_init(&v.reader);
     o.paths = calloc((size_t)argc + 1, sizeof *o.paths);
     CHECK(o.paths != NULL);
     struct err *e = crypto_init();
@@ -434,6 +438,7 @@ int verify_main(int argc, char **argv)
         code = v.faults > 0 ? 2 : v.findings > 0 ? 1 : 0;
     }
     map_clear(&v.logs);
+    verify_reader_clear(&v.reader);
     buf_clear(&v.out);
     free(o.paths);
     arena_free(v.a);

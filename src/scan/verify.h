@@ -40,10 +40,17 @@ struct on_disk {
     bool named;
 };
 
+/* What one thread reads with, kept from file to file. */
+struct verify_reader {
+    struct libdeflate_decompressor *inflate;
+    struct buf raw, out;
+};
+
 struct verify {
     struct arena *a;
     VEC(struct digest *) digests;
     VEC(struct public_key) keys;
+    struct verify_reader reader; /* of the main thread */
     struct map logs; /* key from "AWSLogs/" on -> struct on_disk */
     struct buf out;
     bool json;
@@ -57,10 +64,14 @@ void verify_note(struct verify *v, struct str file, const char *kind, const char
 struct str verify_key_of(struct str path);
 struct err *verify_collect(struct verify *v, char *const *paths, size_t n) MUST_CHECK;
 struct err *verify_keys(struct verify *v, const char *path) MUST_CHECK;
-/* The whole text of a file, inflated if it is gzip; buf is cleared by the caller. *out_why: what
- * keeps it from being read (static), or bytes after the stream. */
-bool verify_text(const char *path, size_t max, struct buf *out, const char **out_why);
-void verify_log(struct verify *v, struct log_ref *l);
+void verify_reader_init(struct verify_reader *r);
+void verify_reader_clear(struct verify_reader *r);
+
+/* The whole text of a file, inflated if it is gzip; valid until the next call. *out_why: what keeps
+ * it from being read (static), or bytes after the stream. */
+bool verify_text(struct verify_reader *r, const char *path, size_t max, struct str *out_text,
+                 const char **out_why);
+void verify_log(struct verify *v, struct verify_reader *r, struct log_ref *l);
 void verify_chains(struct verify *v);
 
 #endif

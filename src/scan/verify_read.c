@@ -25,7 +25,9 @@ static bool read_all(const char *path, size_t max, struct buf *out, const char *
     *why = errno == EACCES ? "no permission to read it" : "it could not be opened";
     if (fd < 0)
         return false;
-    buf_init(out, max + 1);
+    buf_reset(out);
+    out->max = max + 1;
+    out->over = false;
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
         do {
             char *room = buf_reserve(out, 65536 > (size_t)st.st_size + 1 ? 65536
@@ -73,46 +75,57 @@ static bool inflate_into(struct libdeflate_decompressor *d, struct str in, size_
     return at > 0;
 }
 
-bool verify_text(const char *path, size_t max, struct buf *out, const char **out_why)
+void verify_reader_init(struct verify_reader *r)
 {
-    struct buf raw = BUF_INIT(max);
-    buf_init(out, max + 1);
-    if (!read_all(path, max, &raw, out_why)) {
-        buf_clear(&raw);
+    r->inflate = libdeflate_alloc_decompressor();
+    CHECK(r->inflate != NULL);
+    buf_init(&r->raw, LOG_BYTES_MAX);
+    buf_init(&r->out, LOG_BYTES_MAX + 1);
+}
+
+void verify_reader_clear(struct verify_reader *r)
+{
+    libdeflate_free_decompressor(r->inflate);
+    buf_clear(&r->raw);
+    buf_clear(&r->out);
+}
+
+bool verify_text(struct verify_reader *r, const char *path, size_t max, struct str *out_text,
+                 const char **out_why)
+{
+    *out_text = STR("");
+    if (!read_all(path, max, &r->raw, out_why))
         return false;
-    }
     *out_why = NULL;
     bool ok = true;
-    if (raw.n >= 18 && (unsigned char)raw.p[0] == 0x1f && (unsigned char)raw.p[1] == 0x8b) {
-        struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
-        CHECK(d != NULL);
-        ok = inflate_into(d, buf_view(&raw), max, out, out_why);
-        libdeflate_free_decompressor(d);
-        buf_clear(&raw);
-    } else {
-        *out = raw;
+    struct buf *text = &r->raw;
+    if (r->raw.n >= 18 && (unsigned char)r->raw.p[0] == 0x1f &&
+        (unsigned char)r->raw.p[1] == 0x8b) {
+        buf_reset(&r->out);
+        r->out.over = false;
+        ok = inflate_into(r->inflate, buf_view(&r->raw), max, &r->out, out_why);
+        text = &r->out;
     }
+    if (text->n > 0)
+        *out_text = buf_view(text);
     return ok;
 }
 
-void verify_log(struct verify *v, struct log_ref *l)
+void verify_log(struct verify *v, struct verify_reader *r, struct log_ref *l)
 {
     struct on_disk *f = map_get(&v->logs, verify_key_of(l->key));
-    struct buf text;
+    struct str text;
     unsigned char sum[SHA256_SIZE];
     if (f == NULL) {
         l->fault = "missing: a digest names it, and it is not there";
         return;
     }
     __atomic_store_n(&f->named, true, __ATOMIC_RELAXED);
-    if (!verify_text(f->path.p, LOG_BYTES_MAX, &text, &l->fault)) {
-        buf_clear(&text);
+    if (!verify_text(r, f->path.p, LOG_BYTES_MAX, &text, &l->fault))
         return;
-    }
-    sha256(text.n == 0 ? STR("") : buf_view(&text), sum);
+    sha256(text, sum);
     if (memcmp(sum, l->sha, sizeof sum) != 0)
         l->fault = "altered: its SHA-256 is not that of the digest";
-    buf_clear(&text);
 }
 
 /* -- digests -- */
@@ -179,14 +192,14 @@ static void place_names(struct digest *d)
 
 static void read_digest(struct verify *v, struct str path)
 {
-    struct buf text;
+    struct str text;
     const char *why;
     struct jv *j = NULL;
     struct arena *a = arena_new((size_t)DIGEST_BYTES_MAX * 8);
-    bool ok = verify_text(path.p, DIGEST_BYTES_MAX, &text, &why);
+    bool ok = verify_text(&v->reader, path.p, DIGEST_BYTES_MAX, &text, &why);
     if (why != NULL)
         verify_note(v, path, "digest-unreadable", "this digest cannot be relied on: %s", why);
-    struct err *e = ok ? json_parse(a, buf_view(&text), 16, &j) : NULL;
+    struct err *e = ok ? json_parse(a, text, 16, &j) : NULL;
     if (e != NULL)
         verify_note(v, path, "digest-unreadable", "this digest is not JSON: %s", e->message);
     err_free(e);
@@ -207,7 +220,7 @@ static void read_digest(struct verify *v, struct str path)
         j = NULL;
     }
     if (j != NULL) {
-        sha256(buf_view(&text), d->sha);
+        sha256(text, d->sha);
         d->signature = side_signature(v, path);
         place_names(d);
         if (!str_eq(verify_key_of(d->key), verify_key_of(path)))
@@ -217,7 +230,6 @@ static void read_digest(struct verify *v, struct str path)
                         STR_ARG(str_take(d->key, 300)));
         VEC_PUSH(v->a, &v->digests, d);
     }
-    buf_clear(&text);
     arena_free(a);
 }
 

@@ -110,11 +110,12 @@ ON(GetFunctionConcurrency, "GetFunctionConcurrency", target_function);
 ON(DeleteFunctionConcurrency, "DeleteFunctionConcurrency", target_function);
 ON(GetAccountSettings, "GetAccountSettings", NULL);
 
-#define READ(op, in)                                                                               \
-    {.name = #op, .handler = lambda_##op##_op, .effect = OP_READ, .audit = AUDIT_MANAGEMENT,       \
+/* CloudTrail's names carry the version of the API that the operation came with. */
+#define READ(op, version, in)                                                                      \
+    {.name = #op, .event_name = #op version, .handler = lambda_##op##_op, .effect = OP_READ, .audit = AUDIT_MANAGEMENT,       \
      .needs = need_##op, .record_in = in}
-#define WRITE(op, in, result)                                                                      \
-    {.name = #op, .handler = lambda_##op##_op, .effect = OP_WRITE, .audit = AUDIT_MANAGEMENT,      \
+#define WRITE(op, version, in, result)                                                             \
+    {.name = #op, .event_name = #op version, .handler = lambda_##op##_op, .effect = OP_WRITE, .audit = AUDIT_MANAGEMENT,      \
      .needs = need_##op, .record_in = in, .record_out = result}
 
 /* Values of environment variables are no part of any record. */
@@ -124,36 +125,36 @@ ON(GetAccountSettings, "GetAccountSettings", NULL);
     "PackageType Architectures EphemeralStorage"
 
 static const struct op_row rows[] = {
-    {.name = "CreateFunction", .handler = lambda_CreateFunction_op, .effect = OP_WRITE,
-     .audit = AUDIT_MANAGEMENT, .needs = need_CreateFunction,
+    {.name = "CreateFunction", .event_name = "CreateFunction20150331",
+     .handler = lambda_CreateFunction_op, .effect = OP_WRITE, .audit = AUDIT_MANAGEMENT, .needs = need_CreateFunction,
      .record_in = "FunctionName Runtime Role Handler Code Description Timeout MemorySize Publish "
                   "PackageType DeadLetterConfig KMSKeyArn Tags Architectures EphemeralStorage",
      .record_out = CONFIGURATION, .body_max = LAMBDA_ZIP_MAX / 3 * 4 + 1024 * 1024},
-    {.name = "UpdateFunctionCode", .handler = lambda_UpdateFunctionCode_op, .effect = OP_WRITE,
-     .audit = AUDIT_MANAGEMENT, .needs = need_UpdateFunctionCode,
+    {.name = "UpdateFunctionCode", .event_name = "UpdateFunctionCode20150331v2",
+     .handler = lambda_UpdateFunctionCode_op, .effect = OP_WRITE, .audit = AUDIT_MANAGEMENT, .needs = need_UpdateFunctionCode,
      .record_in = "FunctionName S3Bucket S3Key S3ObjectVersion Architectures Publish DryRun "
                   "RevisionId",
      .record_out = CONFIGURATION, .body_max = LAMBDA_ZIP_MAX / 3 * 4 + 1024 * 1024},
-    WRITE(UpdateFunctionConfiguration,
+    WRITE(UpdateFunctionConfiguration, "20150331v2",
           "FunctionName Role Handler Description Timeout MemorySize Runtime DeadLetterConfig "
           "KMSKeyArn RevisionId EphemeralStorage", CONFIGURATION),
-    WRITE(DeleteFunction, "*", NULL),
-    READ(GetFunction, "*"),
-    READ(GetFunctionConfiguration, "*"),
-    READ(ListFunctions, "*"),
+    WRITE(DeleteFunction, "20150331", "*", NULL),
+    READ(GetFunction, "20150331v2", "*"),
+    READ(GetFunctionConfiguration, "20150331v2", "*"),
+    READ(ListFunctions, "20150331", "*"),
     {.name = "Invoke", .handler = lambda_Invoke_op, .effect = OP_WRITE, .audit = AUDIT_DATA,
      .needs = need_Invoke, .record_in = "FunctionName InvocationType LogType Qualifier",
      .body_max = LAMBDA_PAYLOAD_MAX + 1},
-    WRITE(AddPermission, "*", "*"),
-    WRITE(RemovePermission, "*", NULL),
-    READ(GetPolicy, "*"),
-    WRITE(TagResource, "*", NULL),
-    WRITE(UntagResource, "*", NULL),
-    READ(ListTags, "*"),
-    WRITE(PutFunctionConcurrency, "*", "*"),
-    READ(GetFunctionConcurrency, "*"),
-    WRITE(DeleteFunctionConcurrency, "*", NULL),
-    READ(GetAccountSettings, ""),
+    WRITE(AddPermission, "20150331v2", "*", "*"),
+    WRITE(RemovePermission, "20150331v2", "*", NULL),
+    READ(GetPolicy, "20150331v2", "*"),
+    WRITE(TagResource, "20170331v2", "*", NULL),
+    WRITE(UntagResource, "20170331v2", "*", NULL),
+    READ(ListTags, "20170331", "*"),
+    WRITE(PutFunctionConcurrency, "20171031", "*", "*"),
+    READ(GetFunctionConcurrency, "20190930", "*"),
+    WRITE(DeleteFunctionConcurrency, "20171031", "*", NULL),
+    READ(GetAccountSettings, "20160819", ""),
 };
 
 const struct room lambda_room = {

@@ -690,8 +690,8 @@ class RecordTest(Base):
         name = self.create(Environment={"Variables": {"PASSWORD": "hunter2-" + "x" * 20}})
         self.lam.update_function_configuration(
             FunctionName=name, Environment={"Variables": {"PASSWORD": "hunter2-" + "y" * 20}})
-        records = self.records("CreateFunction", name) + \
-            self.records("UpdateFunctionConfiguration", name)
+        records = self.records("CreateFunction20150331", name) + \
+            self.records("UpdateFunctionConfiguration20150331v2", name)
         self.assertEqual(len(records), 2)
         self.assertNotIn("hunter2", json.dumps(records))
         self.assertNotIn(base64.b64encode(self.zip).decode()[:40], json.dumps(records))
