@@ -66,6 +66,8 @@ def check_includes(path, number, line):
     mine, theirs = folder_of(path), folder_of(target)
     if theirs != mine and theirs not in MAY.get(mine, set()):
         fault(path, number, f"src/{mine} may not include src/{theirs}")
+    if mine == "svc" and target.endswith("api/line.h"):
+        fault(path, number, "api/line.h is private to src/api")
     if mine == "svc" and theirs == "svc" and room_of(path) != room_of(target):
         fault(path, number, f"a room includes the room {room_of(target)}")
 

@@ -208,6 +208,9 @@ struct err *call_check(struct call *c, const char *action, const struct target *
 /* A condition key for the evaluation at hand, e.g. call_key(c, "kms:ViaService", v). */
 void call_key(struct call *c, const char *name, struct str value);
 void call_key_list(struct call *c, const char *name, const struct str *values, size_t n);
+/* Forgets the keys of the resource at hand, for the next of several within one call. */
+void call_keys_reset(struct call *c);
+bool call_is_internal(const struct call *c); /* made by a service, not by a client */
 
 /* "s3.us-east-1.amazonaws.com" when a service calls on the caller's behalf (kms:ViaService), else
  * STR_NONE. */

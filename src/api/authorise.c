@@ -23,6 +23,17 @@ void call_key_list(struct call *c, const char *name, const struct str *values, s
     add_key(line_of(c), name, values, n, true);
 }
 
+void call_keys_reset(struct call *c)
+{
+    struct line *l = line_of(c);
+    l->keys.n = l->global_keys;
+}
+
+bool call_is_internal(const struct call *c)
+{
+    return ((const struct line *)c)->internal != NULL;
+}
+
 struct str call_via_service(struct call *c)
 {
     const struct line *l = line_of(c);

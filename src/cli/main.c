@@ -1,6 +1,7 @@
 /* The program: picks the command. */
 #include "cli.h"
 
+#include "scan/scan.h"
 #include "svc/lambda/lambda.h"
 
 static const char help[] =
@@ -18,6 +19,9 @@ static const char help[] =
     "  status     say whether it runs, and where\n"
     "  env        print the environment for aws, the SDKs and CDK:  eval \"$(ward env)\"\n"
     "  deploy     deploy a blueprint or a CloudFormation template:  ward deploy goodbuy\n"
+    "  scan       search CloudTrail log files with rules; no server needed\n"
+    "  rules      check and explain rules of scan\n"
+    "  verify     prove a chain of CloudTrail digest files whole; no server needed\n"
     "  ledger     verify the audit ledger of a stopped Ward, hash by hash\n"
     "  coverage   list every operation that is built\n"
     "  version    print the version\n"
@@ -37,12 +41,14 @@ static const char help[] =
 struct command {
     const char *name;
     int (*run)(int argc, char **argv);
+    bool with_name; /* takes its own name as argv[0] */
 };
 
 static const struct command commands[] = {
     {"up", cmd_up},         {"down", cmd_down},     {"status", cmd_status},
     {"env", cmd_env},       {"deploy", cmd_deploy}, {"ledger", cmd_verify_ledger},
-    {"coverage", cmd_coverage},
+    {"coverage", cmd_coverage}, {"scan", scan_main, true},
+    {"rules", rules_main, true}, {"verify", verify_main, true},
 };
 
 int fail(struct err *e)
@@ -69,7 +75,8 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 2, argv + 2);
+            return commands[i].with_name ? commands[i].run(argc - 1, argv + 1)
+                                         : commands[i].run(argc - 2, argv + 2);
     fprintf(stderr, "ward: there is no command '%s'. See: ward --help\n", argv[1]);
     return EXIT_USAGE;
 }

@@ -72,8 +72,8 @@ static struct err *make_dir(const char *path)
     return e;
 }
 
-/* A port that is free now, for --listen HOST:0: what the rooms make names the address, so it must be
- * known before they start. */
+/* A port that is free now, for --listen HOST:0: what the rooms make names the address, so it must
+ * be known before they start. */
 static struct err *free_port(const char *host, int *out_port)
 {
     struct sockaddr_storage at = {0};

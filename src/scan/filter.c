@@ -271,7 +271,7 @@ static struct expr *either(struct scanner *s)
     return any->n == 1 ? any->kids[0] : any;
 }
 
-struct expr *filter_compile(struct rule_source *src, struct str text)
+struct expr *metric_filter_compile(struct rule_source *src, struct str text)
 {
     struct scanner s = {.src = src, .a = src->rs->a, .paths = &src->rs->paths,
                         .text = str_trim(text)};

@@ -145,7 +145,7 @@ static void own_rule(struct rule_source *src, const struct jv *v)
     if (pattern != NULL)
         e = pattern_compile(src, pattern);
     else if (filter.p != NULL)
-        e = filter_compile(src, filter);
+        e = metric_filter_compile(src, filter);
     else if (source.p != NULL && name.p != NULL)
         e = keyword_compile(src, source, name);
     else
@@ -187,7 +187,7 @@ static void exported(struct rule_source *src, const struct jv *v, bool events)
         }
         e = pattern_compile(src, p);
     } else {
-        e = filter_compile(src, text);
+        e = metric_filter_compile(src, text);
     }
     struct rule *r = e == NULL ? NULL : rules_add(src, id);
     if (r == NULL)
@@ -284,7 +284,7 @@ void rules_load_text(struct rules *rs, struct str file, struct str text)
     }
     struct str lead = str_trim(src.text);
     if (str_ends_c(file, ".filter")) {
-        struct expr *e = filter_compile(&src, src.text);
+        struct expr *e = metric_filter_compile(&src, src.text);
         struct rule *r = e == NULL ? NULL : rules_add(&src, rules_stem(rs->a, src.file));
         if (r != NULL) {
             r->expr = e;

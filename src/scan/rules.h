@@ -87,7 +87,7 @@ struct str rules_stem(struct arena *a, struct str file);
  * (source, detail, detail-type). NULL: faults were added. */
 struct expr *pattern_compile(struct rule_source *src, const struct jv *pattern);
 /* { $.a = "b" } */
-struct expr *filter_compile(struct rule_source *src, struct str text);
+struct expr *metric_filter_compile(struct rule_source *src, struct str text);
 /* One Sigma document: a rule or a correlation. */
 void sigma_load(struct rule_source *src, const struct jv *doc);
 bool sigma_looks_like(const struct jv *doc);

@@ -5,7 +5,6 @@
  * the target function has all but the last checked, and hands the last one on. */
 #include "room.h"
 
-#include "api/line.h"
 
 struct named { /* a member of the input that names resources of a kind */
     const char *member; /* NULL: what is to be made */
@@ -83,7 +82,7 @@ struct abouts {
 
 bool ec2_is_internal(struct call *c)
 {
-    return line_of(c)->internal != NULL;
+    return call_is_internal(c);
 }
 
 /* -- condition keys ---------------------------------------------------------------------------- */
@@ -143,8 +142,7 @@ static void call_tag_keys(struct call *c, enum kind k)
 /* Every need's keys are its own: EC2's must not see those of the resource before. */
 static void forget_keys(struct call *c)
 {
-    struct line *l = line_of(c);
-    l->keys.n = l->global_keys;
+    call_keys_reset(c);
     call_key(c, "ec2:Region", c->region);
 }
 

@@ -112,11 +112,11 @@ ON(GetAccountSettings, "GetAccountSettings", NULL);
 
 /* CloudTrail's names carry the version of the API that the operation came with. */
 #define READ(op, version, in)                                                                      \
-    {.name = #op, .event_name = #op version, .handler = lambda_##op##_op, .effect = OP_READ, .audit = AUDIT_MANAGEMENT,       \
-     .needs = need_##op, .record_in = in}
+    {.name = #op, .event_name = #op version, .handler = lambda_##op##_op, .effect = OP_READ,           \
+     .audit = AUDIT_MANAGEMENT, .needs = need_##op, .record_in = in}
 #define WRITE(op, version, in, result)                                                             \
-    {.name = #op, .event_name = #op version, .handler = lambda_##op##_op, .effect = OP_WRITE, .audit = AUDIT_MANAGEMENT,      \
-     .needs = need_##op, .record_in = in, .record_out = result}
+    {.name = #op, .event_name = #op version, .handler = lambda_##op##_op, .effect = OP_WRITE,          \
+     .audit = AUDIT_MANAGEMENT, .needs = need_##op, .record_in = in, .record_out = result}
 
 /* Values of environment variables are no part of any record. */
 #define CONFIGURATION                                                                              \
@@ -126,12 +126,14 @@ ON(GetAccountSettings, "GetAccountSettings", NULL);
 
 static const struct op_row rows[] = {
     {.name = "CreateFunction", .event_name = "CreateFunction20150331",
-     .handler = lambda_CreateFunction_op, .effect = OP_WRITE, .audit = AUDIT_MANAGEMENT, .needs = need_CreateFunction,
+     .handler = lambda_CreateFunction_op, .effect = OP_WRITE, .audit = AUDIT_MANAGEMENT,
+     .needs = need_CreateFunction,
      .record_in = "FunctionName Runtime Role Handler Code Description Timeout MemorySize Publish "
                   "PackageType DeadLetterConfig KMSKeyArn Tags Architectures EphemeralStorage",
      .record_out = CONFIGURATION, .body_max = LAMBDA_ZIP_MAX / 3 * 4 + 1024 * 1024},
     {.name = "UpdateFunctionCode", .event_name = "UpdateFunctionCode20150331v2",
-     .handler = lambda_UpdateFunctionCode_op, .effect = OP_WRITE, .audit = AUDIT_MANAGEMENT, .needs = need_UpdateFunctionCode,
+     .handler = lambda_UpdateFunctionCode_op, .effect = OP_WRITE, .audit = AUDIT_MANAGEMENT,
+     .needs = need_UpdateFunctionCode,
      .record_in = "FunctionName S3Bucket S3Key S3ObjectVersion Architectures Publish DryRun "
                   "RevisionId",
      .record_out = CONFIGURATION, .body_max = LAMBDA_ZIP_MAX / 3 * 4 + 1024 * 1024},
