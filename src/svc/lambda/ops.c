@@ -112,10 +112,10 @@ ON(GetAccountSettings, "GetAccountSettings", NULL);
 
 /* CloudTrail's names carry the version of the API that the operation came with. */
 #define READ(op, version, in)                                                                      \
-    {.name = #op, .event_name = #op version, .handler = lambda_##op##_op, .effect = OP_READ,           \
+    {.name = #op, .event_name = #op version, .handler = lambda_##op##_op, .effect = OP_READ,       \
      .audit = AUDIT_MANAGEMENT, .needs = need_##op, .record_in = in}
 #define WRITE(op, version, in, result)                                                             \
-    {.name = #op, .event_name = #op version, .handler = lambda_##op##_op, .effect = OP_WRITE,          \
+    {.name = #op, .event_name = #op version, .handler = lambda_##op##_op, .effect = OP_WRITE,      \
      .audit = AUDIT_MANAGEMENT, .needs = need_##op, .record_in = in, .record_out = result}
 
 /* Values of environment variables are no part of any record. */
