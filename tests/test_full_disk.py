@@ -46,7 +46,7 @@ class FullDisk(unittest.TestCase):
             self.assertEqual(kms.decrypt(CiphertextBlob=blob)["Plaintext"], b"still there")
             for name in kept:
                 s3.delete_object(Bucket="full-disk", Key=name)
-            # Freed space comes back when the deleted objects' files are swept: at the next start.
+            # The deleted objects' files go with a job a while later, or with the sweep of the next start.
             self.assertEqual(ward.stop(), 0)
             ward.start()
             ward.client("kms").create_key()
