@@ -247,6 +247,9 @@ struct str page_token(struct call *c, struct str position);
 struct err *page_position(struct call *c, struct str token, const char *bad_code, struct str *out)
     MUST_CHECK;
 
+/* Tags kept as an object {key: value}: those whose key is not among `keys`, as a new object. */
+struct jv *tags_without(struct arena *a, const struct jv *tags, const struct str *keys, size_t n);
+
 /* Rows as JSON documents: most of what a room keeps. Owner: "ACCOUNT" unless given. */
 struct err *row_get(struct call *c, const char *table, struct str key, struct jv **out) MUST_CHECK;
 /* The same by txn_peek: for rows that many only look at. */

@@ -316,7 +316,6 @@ static void on_end(void *ctx UNUSED, struct http_exchange *x)
     l->body_err = NULL;
     if (e == NULL)
         e = end_of_body(l);
-    l->body_over = true;
     if (e != NULL)
         refuse(l, e);
     else

@@ -44,7 +44,7 @@ struct line {
     const char *event_name;    /* when the operation has no row */
 
     /* streamed bodies */
-    bool body_began, body_over;
+    bool body_began;
     struct err *body_err;
 
     /* parking */

@@ -75,6 +75,23 @@ struct err *page_position(struct call *c, struct str token, const char *bad_code
     return err_aws(400, bad_code, "The paging token is not valid.");
 }
 
+static bool among(const struct str *keys, size_t n, struct str key)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(keys[i], key))
+            return true;
+    return false;
+}
+
+struct jv *tags_without(struct arena *a, const struct jv *tags, const struct str *keys, size_t n)
+{
+    struct jv *left = jv_new_obj(a);
+    for (size_t i = 0; i < jv_len(tags); i++)
+        if (!among(keys, n, tags->obj.v[i].key))
+            jv_set(a, left, tags->obj.v[i].key, &tags->obj.v[i].value);
+    return left;
+}
+
 static struct err *row_of_text(struct call *c, struct str text, struct jv **out)
 {
     if (text.p == NULL) {

@@ -245,6 +245,23 @@ static struct str topic_name(struct str arn)
     return at < 0 ? arn : str_skip(arn, (size_t)at + 1);
 }
 
+/* What CreateTrail, UpdateTrail and the descriptions all say of a trail: three structs of the model
+ * with the same members. */
+#define SAY_TRAIL(out, t)                                                                          \
+    do {                                                                                           \
+        (out)->Name = (t)->name;                                                                   \
+        (out)->S3BucketName = (t)->bucket;                                                         \
+        (out)->S3KeyPrefix = (t)->prefix;                                                          \
+        (out)->SnsTopicARN = (t)->topic;                                                           \
+        (out)->SnsTopicName = topic_name((t)->topic);                                              \
+        (out)->IncludeGlobalServiceEvents = some_bool((t)->global_events);                         \
+        (out)->IsMultiRegionTrail = some_bool((t)->all_regions);                                   \
+        (out)->TrailARN = (t)->arn;                                                                \
+        (out)->LogFileValidationEnabled = some_bool((t)->validation);                              \
+        (out)->KmsKeyId = (t)->kms_key;                                                            \
+        (out)->IsOrganizationTrail = some_bool(false);                                             \
+    } while (0)
+
 /* -- operations -------------------------------------------------------------------------------- */
 
 static struct err *not_built(struct call *c, struct str group, struct opt_bool organization)
@@ -297,17 +314,7 @@ OP_HANDLER(cloudtrail, CreateTrail, CreateTrailRequest, CreateTrailResponse)
     }
     TRY(check_trail(c, &t));
     TRY(trail_write(c->txn, c->arena, &t));
-    out->Name = t.name;
-    out->S3BucketName = t.bucket;
-    out->S3KeyPrefix = t.prefix;
-    out->SnsTopicARN = t.topic;
-    out->SnsTopicName = topic_name(t.topic);
-    out->IncludeGlobalServiceEvents = some_bool(t.global_events);
-    out->IsMultiRegionTrail = some_bool(t.all_regions);
-    out->TrailARN = t.arn;
-    out->LogFileValidationEnabled = some_bool(t.validation);
-    out->KmsKeyId = t.kms_key;
-    out->IsOrganizationTrail = some_bool(false);
+    SAY_TRAIL(out, &t);
     return NULL;
 }
 
@@ -336,17 +343,7 @@ OP_HANDLER(cloudtrail, UpdateTrail, UpdateTrailRequest, UpdateTrailResponse)
         return err_not_implemented(c, "Log file validation (digest files)");
     TRY(check_trail(c, &t));
     TRY(trail_write(c->txn, c->arena, &t));
-    out->Name = t.name;
-    out->S3BucketName = t.bucket;
-    out->S3KeyPrefix = t.prefix;
-    out->SnsTopicARN = t.topic;
-    out->SnsTopicName = topic_name(t.topic);
-    out->IncludeGlobalServiceEvents = some_bool(t.global_events);
-    out->IsMultiRegionTrail = some_bool(t.all_regions);
-    out->TrailARN = t.arn;
-    out->LogFileValidationEnabled = some_bool(t.validation);
-    out->KmsKeyId = t.kms_key;
-    out->IsOrganizationTrail = some_bool(false);
+    SAY_TRAIL(out, &t);
     return NULL;
 }
 
@@ -362,20 +359,10 @@ OP_HANDLER(cloudtrail, DeleteTrail, DeleteTrailRequest, DeleteTrailResponse)
 
 static void describe(const struct trail *t, struct cloudtrail_Trail *out)
 {
-    out->Name = t->name;
-    out->S3BucketName = t->bucket;
-    out->S3KeyPrefix = t->prefix;
-    out->SnsTopicARN = t->topic;
-    out->SnsTopicName = topic_name(t->topic);
-    out->IncludeGlobalServiceEvents = some_bool(t->global_events);
-    out->IsMultiRegionTrail = some_bool(t->all_regions);
+    SAY_TRAIL(out, t);
     out->HomeRegion = t->region;
-    out->TrailARN = t->arn;
-    out->LogFileValidationEnabled = some_bool(t->validation);
-    out->KmsKeyId = t->kms_key;
     out->HasCustomEventSelectors = some_bool(t->selectors != NULL || t->advanced != NULL);
     out->HasInsightSelectors = some_bool(false);
-    out->IsOrganizationTrail = some_bool(false);
 }
 
 OP_HANDLER(cloudtrail, GetTrail, GetTrailRequest, GetTrailResponse)

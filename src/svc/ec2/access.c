@@ -5,7 +5,6 @@
  * the target function has all but the last checked, and hands the last one on. */
 #include "room.h"
 
-
 struct named { /* a member of the input that names resources of a kind */
     const char *member; /* NULL: what is to be made */
     enum kind kind;     /* K_NONE: by the id's form */

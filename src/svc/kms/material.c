@@ -86,11 +86,10 @@ static int by_key(const void *x, const void *y)
     return str_cmp(((const struct context_pair *)x)->key, ((const struct context_pair *)y)->key);
 }
 
-struct err *context_sort(struct arena *a UNUSED, struct context *x)
+void context_sort(struct context *x)
 {
     if (x->n > 1)
         qsort(x->v, x->n, sizeof *x->v, by_key);
-    return NULL;
 }
 
 static struct err *associated_data(struct buf *aad, struct str head, const struct context *x)

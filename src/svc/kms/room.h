@@ -62,7 +62,7 @@ struct context { /* an encryption context, sorted by key */
     struct context_pair *v;
     size_t n;
 };
-struct err *context_sort(struct arena *a, struct context *x) MUST_CHECK;
+void context_sort(struct context *x);
 
 struct err *cipher_seal(struct call *c, const struct key *k, const struct context *x,
                         struct str plain, struct str *out_blob) MUST_CHECK;

@@ -65,16 +65,8 @@ OP_HANDLER(sns, UntagResource, UntagResourceRequest, UntagResourceResponse)
 {
     struct topic t;
     TRY(need_resource(c, in->ResourceArn, &t));
-    const struct jv *former = jv_get(t.row, "tags");
-    struct jv *left = jv_new_obj(c->arena);
-    for (size_t i = 0; i < jv_len(former); i++) {
-        bool drop = false;
-        for (size_t j = 0; j < in->TagKeys.n; j++)
-            drop |= str_eq(in->TagKeys.v[j], former->obj.v[i].key);
-        if (!drop)
-            jv_set(c->arena, left, former->obj.v[i].key, &former->obj.v[i].value);
-    }
-    jv_set(c->arena, t.row, STR("tags"), left);
+    jv_set(c->arena, t.row, STR("tags"),
+           tags_without(c->arena, jv_get(t.row, "tags"), in->TagKeys.v, in->TagKeys.n));
     return topic_write(c, &t);
 }
 

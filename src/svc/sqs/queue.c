@@ -379,16 +379,8 @@ OP_HANDLER_NO_OUT(sqs, UntagQueue, UntagQueueRequest)
 {
     struct queue q;
     TRY(queue_need(c, in->QueueUrl, &q));
-    const struct jv *former = jv_get(q.row, "tags");
-    struct jv *left = jv_new_obj(c->arena);
-    for (size_t i = 0; i < jv_len(former); i++) {
-        bool drop = false;
-        for (size_t j = 0; j < in->TagKeys.n; j++)
-            drop |= str_eq(in->TagKeys.v[j], former->obj.v[i].key);
-        if (!drop)
-            jv_set(c->arena, left, former->obj.v[i].key, &former->obj.v[i].value);
-    }
-    jv_set(c->arena, q.row, STR("tags"), left);
+    jv_set(c->arena, q.row, STR("tags"),
+           tags_without(c->arena, jv_get(q.row, "tags"), in->TagKeys.v, in->TagKeys.n));
     return queue_write(c, &q);
 }
 
