@@ -135,6 +135,10 @@ class FrontDoor(unittest.TestCase):
     def test_scope_of_another_service(self):
         self.refused(self.raw.send(b"{}", service="sqs"), 400, "InvalidSignatureException")
 
+    def test_scope_of_a_region_that_is_none(self):
+        for region in ("us-east-9", "..", "x"):
+            self.refused(self.raw.send(b"{}", region=region), 400, "InvalidSignatureException")
+
     def test_unknown_and_unbuilt_operations(self):
         self.refused(self.raw.send(b"{}", target="TrentService.Nonsense"), 400,
                      "UnknownOperationException")

@@ -233,6 +233,9 @@ void call_wake(struct str wake_key);
 /* …by way of the transaction: runs when it has committed. The arena outlives the transaction. */
 void call_wake_on_commit(struct txn *t, struct arena *a, struct str wake_key);
 
+/* Whether AWS has a Region of this name ("us-east-1"); "aws" partition. */
+bool region_known(struct str name);
+
 /* -- ARNs, ids, paging, tags ------------------------------------------------------------------- */
 struct arn {
     struct str partition, service, region, account, resource;

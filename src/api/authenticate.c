@@ -73,6 +73,9 @@ static struct err *check(struct line *l, struct str body)
         return err_aws(403, "SignatureDoesNotMatch",
                        "Credential should be scoped to correct service: '%s'.",
                        c->room->model->signing_name);
+    if (!region_known(c->sig.region))
+        return err_aws(403, "SignatureDoesNotMatch",
+                       "Credential should be scoped to a valid Region.");
     c->region = c->room->global ? str_c(c->ward->region) : c->sig.region;
     c->account = c->id.who.account;
     l->authenticated = true;

@@ -313,5 +313,8 @@ int cmd_up(int argc, char **argv)
     if (u.o.plain && !is_loopback(u.o.host))
         return fail(err_new(ERR_INVALID,
                             "--plain serves without TLS and is for loopback addresses only."));
+    if (!region_known(str_c(u.o.region)))
+        return fail(err_new(ERR_INVALID, "%s is not a Region of AWS; --region us-east-1 is one.",
+                            u.o.region));
     return u.o.detach ? detach(&u) : serve(&u, -1);
 }

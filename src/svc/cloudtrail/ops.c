@@ -48,6 +48,7 @@ ON(LookupEvents, NULL);
 ON(AddTags, target_resource);
 ON(RemoveTags, target_resource);
 ON(ListTags, NULL);
+ON(ListPublicKeys, NULL);
 
 #define READ(op)                                                                                   \
     {.name = #op, .handler = cloudtrail_##op##_op, .effect = OP_READ, .audit = AUDIT_MANAGEMENT,   \
@@ -62,6 +63,7 @@ static const struct op_row rows[] = {
     READ(GetTrailStatus),          WRITE(StartLogging, NULL), WRITE(StopLogging, NULL),
     WRITE(PutEventSelectors, "*"), READ(GetEventSelectors), READ(LookupEvents),
     WRITE(AddTags, NULL),          WRITE(RemoveTags, NULL), READ(ListTags),
+    READ(ListPublicKeys),
 };
 
 const struct room cloudtrail_room = {

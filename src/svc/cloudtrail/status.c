@@ -1,25 +1,36 @@
 /* Logging on and off, and how it goes. */
 #include "room.h"
 
+static struct err *need_at_home(struct call *c, struct str name, struct trail *out)
+{
+    TRY(trail_need(c, name, out));
+    if (str_eq(out->region, c->region))
+        return NULL;
+    return err_aws(400, "InvalidHomeRegionException",
+                   "Logging starts and stops in the trail's home Region only: %.*s.",
+                   STR_ARG(out->region));
+}
+
 OP_HANDLER(cloudtrail, StartLogging, StartLoggingRequest, StartLoggingResponse)
 {
     struct trail t;
-    TRY(trail_need(c, in->Name, &t));
+    TRY(need_at_home(c, in->Name, &t));
     if (t.logging)
         return NULL;
     t.logging = true;
     t.started_ms = c->now_ms;
-    TRY(trail_cursor_now(c, &t));
+    if (!t.running) /* else the job has yet to deliver what came before the stop */
+        TRY(trail_cursor_now(c, &t));
+    t.running = true;
     TRY(trail_write(c->txn, c->arena, &t));
-    return job_put(c->txn, c->account, "cloudtrail.deliver", t.arn,
-                   c->now_ms + c->ward->trail_interval_ms, t.arn);
+    return trail_job(c->txn, c->arena, &t, c->now_ms + c->ward->trail_interval_ms);
 }
 
 /* The job notices, delivers what was recorded until now, and ends. */
 OP_HANDLER(cloudtrail, StopLogging, StopLoggingRequest, StopLoggingResponse)
 {
     struct trail t;
-    TRY(trail_need(c, in->Name, &t));
+    TRY(need_at_home(c, in->Name, &t));
     if (!t.logging)
         return NULL;
     t.logging = false;
@@ -44,5 +55,9 @@ OP_HANDLER(cloudtrail, GetTrailStatus, GetTrailStatusRequest, GetTrailStatusResp
         out->LatestDeliveryTime = some_int(t.delivered_ms);
     if (t.delivery_error.n > 0)
         out->LatestDeliveryError = t.delivery_error;
+    if (t.digested_ms > 0)
+        out->LatestDigestDeliveryTime = some_int(t.digested_ms);
+    if (t.digest_error.n > 0)
+        out->LatestDigestDeliveryError = t.digest_error;
     return NULL;
 }

@@ -1,6 +1,10 @@
 /* Trails: made, changed, deleted, described. */
 #include "room.h"
 
+#include "crypto/crypto.h"
+
+enum { TRAIL_ID_CHARS = 16 };
+
 struct skey trail_key(struct str account, struct str region, struct str name)
 {
     struct skey k = skey();
@@ -10,9 +14,18 @@ struct skey trail_key(struct str account, struct str region, struct str name)
     return k;
 }
 
+struct skey trail_id_key(const struct trail *t)
+{
+    struct skey k = skey();
+    key_str(&k, t->account);
+    key_str(&k, t->id);
+    return k;
+}
+
 static void from_row(struct str account, struct str region, struct jv *row, struct trail *out)
 {
     *out = (struct trail){
+        .id = jv_s(jv_get(row, "id")),
         .name = jv_s(jv_get(row, "name")),
         .arn = jv_s(jv_get(row, "arn")),
         .account = account,
@@ -25,11 +38,15 @@ static void from_row(struct str account, struct str region, struct jv *row, stru
         .global_events = jv_b(jv_get(row, "global_events"), true),
         .validation = jv_b(jv_get(row, "validation"), false),
         .logging = jv_b(jv_get(row, "logging"), false),
+        .running = jv_b(jv_get(row, "running"), false),
         .created_ms = jv_i(jv_get(row, "created_ms"), 0),
         .started_ms = jv_i(jv_get(row, "started_ms"), 0),
         .stopped_ms = jv_i(jv_get(row, "stopped_ms"), 0),
+        .validated_ms = jv_i(jv_get(row, "validated_ms"), 0),
         .delivered_ms = jv_i(jv_get(row, "delivered_ms"), 0),
+        .digested_ms = jv_i(jv_get(row, "digested_ms"), 0),
         .delivery_error = jv_s(jv_get(row, "delivery_error")),
+        .digest_error = jv_s(jv_get(row, "digest_error")),
         .selectors = (struct jv *)jv_get(row, "selectors"),
         .advanced = (struct jv *)jv_get(row, "advanced"),
         .tags = (struct jv *)jv_get(row, "tags"),
@@ -51,29 +68,75 @@ struct err *trail_read(struct txn *t, struct arena *a, struct str account, struc
     return NULL;
 }
 
+struct err *trail_read_id(struct txn *t, struct arena *a, struct str account, struct str region,
+                          struct str name, struct str id, struct trail *out, bool *out_found)
+{
+    TRY(trail_read(t, a, account, region, name, out, out_found));
+    if (*out_found && str_eq(out->id, id))
+        return NULL;
+    struct trail at = {.account = account, .id = id};
+    struct skey k = trail_id_key(&at);
+    struct str text;
+    struct jv *row;
+    TRY(txn_get(t, TRAIL_T_ENDED, key_of(&k), a, &text));
+    *out_found = text.p != NULL;
+    if (!*out_found)
+        return NULL;
+    TRY(json_parse(a, text, JSON_DEPTH_DEFAULT, &row));
+    from_row(account, region, row, out);
+    out->ended = true;
+    return NULL;
+}
+
+struct err *trail_rows_drop(struct txn *t, const struct trail *tr, const char *table)
+{
+    struct skey prefix = trail_id_key(tr);
+    struct scan sc = {.prefix = key_of(&prefix), .keys_only = true};
+    struct cursor *cur CLEANUP(cursor_free_ptr) = NULL;
+    TRY(txn_scan(t, table, &sc, &cur));
+    for (;;) {
+        bool more;
+        struct str key, value;
+        TRY(cursor_next(cur, &more, &key, &value));
+        if (!more)
+            return NULL;
+        TRY(txn_del(t, table, key));
+    }
+}
+
+struct err *trail_job(struct txn *t, struct arena *a, const struct trail *tr, int64_t due_ms)
+{
+    struct str payload = arena_fmt(a, "%.*s %.*s", STR_ARG(tr->arn), STR_ARG(tr->id));
+    return job_put(t, tr->account, TRAIL_JOB, tr->id, due_ms, payload);
+}
+
 struct err *trail_write(struct txn *t, struct arena *a, const struct trail *tr)
 {
     struct jv *r = jv_new_obj(a);
     const struct {
         const char *key;
         struct str value;
-    } texts[] = {{"name", tr->name},     {"arn", tr->arn},         {"bucket", tr->bucket},
-                 {"prefix", tr->prefix}, {"topic", tr->topic},     {"kms_key", tr->kms_key},
-                 {"delivery_error", tr->delivery_error}};
+    } texts[] = {{"id", tr->id},         {"name", tr->name},   {"arn", tr->arn},
+                 {"bucket", tr->bucket}, {"prefix", tr->prefix}, {"topic", tr->topic},
+                 {"kms_key", tr->kms_key}, {"delivery_error", tr->delivery_error},
+                 {"digest_error", tr->digest_error}};
     const struct {
         const char *key;
         bool value;
     } flags[] = {{"all_regions", tr->all_regions},
                  {"global_events", tr->global_events},
                  {"validation", tr->validation},
-                 {"logging", tr->logging}};
+                 {"logging", tr->logging},
+                 {"running", tr->running}};
     const struct {
         const char *key;
         int64_t value;
     } times[] = {{"created_ms", tr->created_ms},
                  {"started_ms", tr->started_ms},
                  {"stopped_ms", tr->stopped_ms},
-                 {"delivered_ms", tr->delivered_ms}};
+                 {"validated_ms", tr->validated_ms},
+                 {"delivered_ms", tr->delivered_ms},
+                 {"digested_ms", tr->digested_ms}};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         if (texts[i].value.p != NULL)
             jv_set(a, r, str_c(texts[i].key), jv_new_str(a, texts[i].value));
@@ -87,8 +150,8 @@ struct err *trail_write(struct txn *t, struct arena *a, const struct trail *tr)
         jv_set(a, r, STR("advanced"), tr->advanced);
     if (tr->tags != NULL)
         jv_set(a, r, STR("tags"), tr->tags);
-    struct skey k = trail_key(tr->account, tr->region, tr->name);
-    return txn_put(t, TRAIL_T, tr->account, key_of(&k), jv_text(a, r));
+    struct skey k = tr->ended ? trail_id_key(tr) : trail_key(tr->account, tr->region, tr->name);
+    return txn_put(t, tr->ended ? TRAIL_T_ENDED : TRAIL_T, tr->account, key_of(&k), jv_text(a, r));
 }
 
 static struct err *not_found(struct call *c, struct str name)
@@ -303,8 +366,8 @@ OP_HANDLER(cloudtrail, CreateTrail, CreateTrailRequest, CreateTrailResponse)
                        .validation = in->EnableLogFileValidation.v,
                        .created_ms = c->now_ms};
     t.arn = call_arn(c, "cloudtrail", "trail/%.*s", STR_ARG(in->Name));
-    if (t.validation)
-        return err_not_implemented(c, "Log file validation (digest files)");
+    t.id = rand_text(c->arena, TRAIL_ID_CHARS, "abcdefghijklmnopqrstuvwxyz0123456789");
+    t.validated_ms = t.validation ? c->now_ms : 0;
     t.tags = jv_new_arr(c->arena);
     for (size_t i = 0; i < in->TagsList.n; i++) {
         struct jv *tag = jv_new_obj(c->arena);
@@ -318,15 +381,20 @@ OP_HANDLER(cloudtrail, CreateTrail, CreateTrailRequest, CreateTrailResponse)
     return NULL;
 }
 
+static struct err *check_home(struct call *c, const struct trail *t)
+{
+    if (str_eq(t->region, c->region))
+        return NULL;
+    return err_aws(400, "InvalidHomeRegionException",
+                   "The trail can be changed in its home Region only: %.*s.", STR_ARG(t->region));
+}
+
 OP_HANDLER(cloudtrail, UpdateTrail, UpdateTrailRequest, UpdateTrailResponse)
 {
     struct trail t;
     TRY(not_built(c, in->CloudWatchLogsLogGroupArn, in->IsOrganizationTrail));
     TRY(trail_need(c, in->Name, &t));
-    if (!str_eq(t.region, c->region))
-        return err_aws(400, "InvalidHomeRegionException",
-                       "The trail can be changed in its home Region only: %.*s.",
-                       STR_ARG(t.region));
+    TRY(check_home(c, &t));
     if (in->S3BucketName.p != NULL)
         t.bucket = in->S3BucketName;
     if (in->S3KeyPrefix.p != NULL)
@@ -339,22 +407,37 @@ OP_HANDLER(cloudtrail, UpdateTrail, UpdateTrailRequest, UpdateTrailResponse)
         t.all_regions = in->IsMultiRegionTrail.v;
     if (in->IncludeGlobalServiceEvents.set)
         t.global_events = in->IncludeGlobalServiceEvents.v;
-    if (in->EnableLogFileValidation.v)
-        return err_not_implemented(c, "Log file validation (digest files)");
+    if (in->EnableLogFileValidation.set) {
+        if (in->EnableLogFileValidation.v && !t.validation)
+            t.validated_ms = c->now_ms;
+        t.validation = in->EnableLogFileValidation.v;
+        if (!t.validation)
+            TRY(digest_forget(c->txn, &t));
+    }
     TRY(check_trail(c, &t));
     TRY(trail_write(c->txn, c->arena, &t));
     SAY_TRAIL(out, &t);
     return NULL;
 }
 
+/* What was recorded until now, this call with it, is still delivered, and digested. */
 OP_HANDLER(cloudtrail, DeleteTrail, DeleteTrailRequest, DeleteTrailResponse)
 {
     struct trail t;
     TRY(trail_need(c, in->Name, &t));
+    TRY(check_home(c, &t));
     struct skey k = trail_key(t.account, t.region, t.name);
     TRY(txn_del(c->txn, TRAIL_T, key_of(&k)));
-    TRY(txn_del(c->txn, TRAIL_T_CURSOR, key_of(&k)));
-    return job_cancel(c->txn, "cloudtrail.deliver", t.arn);
+    if (!t.running) {
+        struct skey cursor = trail_id_key(&t);
+        return txn_del(c->txn, TRAIL_T_CURSOR, key_of(&cursor));
+    }
+    if (t.logging)
+        t.stopped_ms = c->now_ms;
+    t.logging = false;
+    t.ended = true;
+    TRY(trail_write(c->txn, c->arena, &t));
+    return trail_job(c->txn, c->arena, &t, c->now_ms + TRAIL_LAST_MS);
 }
 
 static void describe(const struct trail *t, struct cloudtrail_Trail *out)
