@@ -133,7 +133,7 @@ static struct str reason(struct call *c, const char *action, const struct authz_
     return arena_fmt(c->arena, "because no %s allows the %s action", d->policy_kind, action);
 }
 
-static struct err *denied(struct call *c, const char *action, struct str arn,
+static struct err *denial(struct call *c, const char *action, struct str arn,
                           const struct authz_decision *d)
 {
     struct str why = reason(c, action, d);
@@ -150,6 +150,15 @@ static struct err *denied(struct call *c, const char *action, struct str arn,
     return err_aws(status, code,
                    "User: %.*s is not authorized to perform: %s on resource: %.*s %.*s",
                    STR_ARG(name), action, STR_ARG(arn), STR_ARG(why));
+}
+
+/* A denial whatever the protocol's status for it (JSON's is 400), for those who called inside. */
+static struct err *denied(struct call *c, const char *action, struct str arn,
+                          const struct authz_decision *d)
+{
+    struct err *e = denial(c, action, arn, d);
+    e->kind = ERR_DENIED;
+    return e;
 }
 
 static void drop_policy(void *p)

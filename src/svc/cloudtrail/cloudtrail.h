@@ -47,6 +47,7 @@ enum {
     LOOKUP_PAGE_MAX = 50,
     LOOKUP_DAYS = 90,
     LOOKUP_SCAN_MAX = 20000, /* records looked at for one page */
+    LOOKUP_ARENA_MAX = 48 * 1024 * 1024, /* and the memory that it may take */
 };
 
 #define TRAIL_T "trail"

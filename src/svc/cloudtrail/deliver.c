@@ -259,8 +259,7 @@ static struct err *load(struct run *r, bool *out_found)
 static struct err *deliver_logs(struct run *r)
 {
     struct txn *t CLEANUP(txn_abort) = NULL;
-    size_t before = 0, n = 0;
-    TRY(outbox_flush(&r->d, &before)); /* what a crash or a refusal left */
+    TRY(outbox_flush(&r->d)); /* what a crash or a refusal left */
     TRY(store_begin(r->d.ward->store, TXN_READ, &t));
     TRY(cursor_read(t, r->d.arena, &r->d.trail, &r->cursor, &r->next_n));
     struct ledger_cursor from = r->cursor;
@@ -271,18 +270,17 @@ static struct err *deliver_logs(struct run *r)
     if (r->n_files > 0 && !r->worth_it && r->d.trail.logging)
         return NULL; /* it stays for the next file */
     TRY(keep_files(r));
-    return outbox_flush(&r->d, &n);
+    return outbox_flush(&r->d);
 }
 
 static struct err *deliver_digests(struct run *r, bool last)
 {
     int64_t due_ms;
-    size_t n = 0;
     TRY(digest_due(&r->d, &due_ms));
     if (due_ms == INT64_MAX || (due_ms > r->d.now_ms && !last))
         return NULL;
     TRY(digest_write(&r->d));
-    return outbox_flush(&r->d, &n);
+    return outbox_flush(&r->d);
 }
 
 /* Nothing more will come: the chains end; of a deleted trail, everything does. */

@@ -98,30 +98,35 @@ static bool before_position(const struct lookup *l, const struct ledger_entry *e
     return e->seq >= l->after_seq;
 }
 
+/* The history is the Region's; global services' events are us-east-1's, as their records say. */
+static struct err *consider(struct lookup *l, const struct ledger_entry *e)
+{
+    struct jv *event;
+    if ((e->rec.flags & LEDGER_DATA) != 0)
+        return NULL;
+    TRY(json_parse(l->c->arena, e->rec.json, JSON_DEPTH_DEFAULT, &event));
+    if (!str_eq(jv_s(jv_get(event, "awsRegion")), l->c->region))
+        return NULL;
+    for (size_t i = 0; i < l->in->LookupAttributes.n; i++) {
+        const struct cloudtrail_LookupAttribute *at = &l->in->LookupAttributes.v[i];
+        if (!attribute_matches(event, at->AttributeKey, at->AttributeValue))
+            return NULL;
+    }
+    fill(l, event, e);
+    return NULL;
+}
+
 static bool see(void *ctx, const struct ledger_entry *e)
 {
     struct lookup *l = ctx;
     if (l->skipping && before_position(l, e))
         return true;
     l->skipping = false;
-    if (++l->scanned > LOOKUP_SCAN_MAX) {
-        end_page(l, e);
-        return false;
-    }
-    if ((e->rec.flags & LEDGER_DATA) != 0)
-        return true;
-    struct jv *event;
-    l->error = json_parse(l->c->arena, e->rec.json, JSON_DEPTH_DEFAULT, &event);
+    l->error = consider(l, e);
     if (l->error != NULL)
         return false;
-    /* IAM and the other global services show in every Region's history of the account. */
-    for (size_t i = 0; i < l->in->LookupAttributes.n; i++) {
-        const struct cloudtrail_LookupAttribute *at = &l->in->LookupAttributes.v[i];
-        if (!attribute_matches(event, at->AttributeKey, at->AttributeValue))
-            return true;
-    }
-    fill(l, event, e);
-    if (l->out->Events.n < l->limit)
+    if (l->out->Events.n < l->limit && ++l->scanned < LOOKUP_SCAN_MAX &&
+        arena_used(l->c->arena) < LOOKUP_ARENA_MAX)
         return true;
     end_page(l, e);
     return false;
@@ -149,6 +154,9 @@ OP_HANDLER(cloudtrail, LookupEvents, LookupEventsRequest, LookupEventsResponse)
 {
     if (in->EventCategory.p != NULL)
         return err_not_implemented(c, "Insights events");
+    if (in->LookupAttributes.n > 1)
+        return err_aws(400, "InvalidLookupAttributesException",
+                       "You can specify only one lookup attribute.");
     struct lookup l = {.c = c, .in = in, .out = out};
     l.limit = (size_t)(in->MaxResults.set ? in->MaxResults.v : LOOKUP_PAGE_MAX);
     int64_t from = in->StartTime.set ? in->StartTime.v : 0;

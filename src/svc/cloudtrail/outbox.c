@@ -4,8 +4,6 @@
  * crash changes nothing. Only the trail's job reads and writes its rows. */
 #include "room.h"
 
-#include "core/log.h"
-
 #include <zlib.h>
 
 /* gzip (RFC 1952) at the usual level. */
@@ -143,12 +141,10 @@ static struct err *put_object(struct delivery *d, struct arena *a, const struct 
     return api_call_body(&call, "s3", "PutObject", in, o->body, NULL, 0, NULL);
 }
 
-/* Log files are told of; digests are not. A topic that refuses is the topic's trouble, and on
- * record as a call. */
-static void notify(struct delivery *d, struct arena *a, const struct outgoing *o, struct str key)
+/* Log files are told of; digests are not. A topic that refuses is the topic's trouble: it is on
+ * record as a call, and in the trail's status. Its code, or NULL. */
+static const char *notify(struct delivery *d, struct arena *a, struct str key)
 {
-    if (o->digest || d->trail.topic.n == 0)
-        return;
     struct jv *in = jv_new_obj(a), *message = jv_new_obj(a), *keys = jv_new_arr(a);
     set_text(a, message, "s3Bucket", d->trail.bucket);
     jv_push(a, keys, jv_new_str(a, key));
@@ -158,13 +154,18 @@ static void notify(struct delivery *d, struct arena *a, const struct outgoing *o
     set_text(a, in, "Message", jv_text(a, message));
     struct api_call call = delivery_as(d);
     call.arena = a;
-    err_free(api_call_json(&call, "sns", "Publish", in, false, NULL));
+    struct err *e = api_call_json(&call, "sns", "Publish", in, false, NULL);
+    const char *code = e == NULL ? NULL : e->code != NULL ? e->code : "InternalError";
+    err_free(e);
+    return code;
 }
 
 struct settling {
     const struct outgoing *o;
     struct str key;
-    bool put; /* else dropped */
+    bool put;      /* else dropped */
+    bool notified; /* or tried to */
+    const char *notify_error;
 };
 
 static struct err *settle(struct delivery *d, struct txn *t, struct trail *now, void *ctx)
@@ -181,10 +182,14 @@ static struct err *settle(struct delivery *d, struct txn *t, struct trail *now, 
     }
     now->delivered_ms = d->now_ms;
     now->delivery_error = STR_NONE;
+    if (s->notified) {
+        now->notified_ms = d->now_ms;
+        now->notify_error = s->notify_error == NULL ? STR_NONE : str_c(s->notify_error);
+    }
     return now->validation ? digest_add_file(t, d, s->o, s->key) : NULL;
 }
 
-struct err *outbox_flush(struct delivery *d, size_t *out_logs)
+struct err *outbox_flush(struct delivery *d)
 {
     for (;;) {
         struct arena *a CLEANUP(arena_free_ptr) = arena_new(4 * STORE_VALUE_MAX);
@@ -198,9 +203,9 @@ struct err *outbox_flush(struct delivery *d, size_t *out_logs)
         s.key = o.digest ? o.tail : trail_prefixed(a, &d->trail, o.tail);
         if (s.put)
             TRY(put_object(d, a, &o, s.key));
+        s.notified = !o.digest && d->trail.topic.n > 0;
+        if (s.notified)
+            s.notify_error = notify(d, a, s.key);
         TRY(delivery_change(d, &s, settle));
-        if (s.put)
-            notify(d, a, &o, s.key);
-        *out_logs += s.put && !o.digest;
     }
 }

@@ -14,8 +14,8 @@ struct trail { /* a row, read */
     bool ended;   /* from TRAIL_T_ENDED */
     int64_t created_ms, started_ms, stopped_ms;
     int64_t validated_ms; /* validation was turned on */
-    int64_t delivered_ms, digested_ms; /* last deliveries; 0: none */
-    struct str delivery_error, digest_error;
+    int64_t delivered_ms, digested_ms, notified_ms; /* the last time; 0: none */
+    struct str delivery_error, digest_error, notify_error;
     struct jv *selectors, *advanced, *tags; /* or NULL */
 };
 
@@ -44,6 +44,8 @@ struct err *trail_job(struct txn *t, struct arena *a, const struct trail *tr,
                       int64_t due_ms) MUST_CHECK;
 /* By name or ARN; TrailNotFoundException. */
 struct err *trail_need(struct call *c, struct str name_or_arn, struct trail *out) MUST_CHECK;
+/* The same for what changes it: InvalidHomeRegionException elsewhere than in its Region. */
+struct err *trail_need_home(struct call *c, struct str name_or_arn, struct trail *out) MUST_CHECK;
 /* Every trail of the caller's account that this region sees (its own and multi-region ones). */
 struct trail_list {
     struct trail *v;
@@ -85,8 +87,8 @@ struct outgoing {
 struct err *outbox_compress(struct arena *a, struct str text, struct str *out) MUST_CHECK;
 struct err *outbox_add(struct txn *t, const struct delivery *d,
                        const struct outgoing *o) MUST_CHECK;
-/* Puts all that is there, in order, and settles each. *out_logs: how many of them were log files. */
-struct err *outbox_flush(struct delivery *d, size_t *out_logs) MUST_CHECK;
+/* Puts all that is there, in order, and settles each. */
+struct err *outbox_flush(struct delivery *d) MUST_CHECK;
 /* PutObject's input for an object of the trail: where, as whom, under which key. */
 struct jv *trail_put_input(struct arena *a, const struct trail *t, struct str key);
 struct str trail_prefixed(struct arena *a, const struct trail *t, struct str tail);

@@ -171,21 +171,64 @@ static struct err *check_plain(const struct cloudtrail_EventSelectors *list)
     return values <= DATA_VALUES_MAX ? NULL : invalid("A trail has at most 250 data resources.");
 }
 
-static struct err *check_advanced(const struct cloudtrail_AdvancedEventSelectors *list)
+static bool field_known(struct str field)
 {
-    size_t conditions = 0;
+    static const char *const known[] = {
+        "eventCategory", "eventName",     "eventSource",    "eventType",
+        "readOnly",      "resources.ARN", "resources.type", "userIdentity.arn",
+        "sessionCredentialFromConsole"};
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (str_is(field, known[i]))
+            return true;
+    return false;
+}
+
+static size_t field_values(const struct cloudtrail_AdvancedFieldSelector *f)
+{
+    return f->Equals.n + f->StartsWith.n + f->EndsWith.n + f->NotEquals.n + f->NotStartsWith.n +
+           f->NotEndsWith.n;
+}
+
+/* The one value that the field must equal; STR_NONE: it says something else. */
+static struct str must_equal(const struct cloudtrail_AdvancedEventSelector *s, const char *field)
+{
+    for (size_t i = 0; i < s->FieldSelectors.n; i++) {
+        const struct cloudtrail_AdvancedFieldSelector *f = &s->FieldSelectors.v[i];
+        if (str_is(f->Field, field))
+            return f->Equals.n == 1 && field_values(f) == 1 ? f->Equals.v[0] : STR_NONE;
+    }
+    return STR_NONE;
+}
+
+static struct err *check_category(struct call *c, const struct cloudtrail_AdvancedEventSelector *s)
+{
+    struct str category = must_equal(s, "eventCategory");
+    if (str_is(category, "NetworkActivity"))
+        return err_not_implemented(c, "Network activity events");
+    if (!str_is(category, "Management") && !str_is(category, "Data"))
+        return invalid("Each advanced selector must say that eventCategory equals Management or "
+                       "Data.");
+    if (str_is(category, "Data") && must_equal(s, "resources.type").p == NULL)
+        return invalid("A selector of data events must say what resources.type equals.");
+    return NULL;
+}
+
+static struct err *check_advanced(struct call *c,
+                                  const struct cloudtrail_AdvancedEventSelectors *list)
+{
+    size_t values = 0;
     for (size_t i = 0; i < list->n; i++) {
-        bool category = false;
         for (size_t j = 0; j < list->v[i].FieldSelectors.n; j++) {
             const struct cloudtrail_AdvancedFieldSelector *f = &list->v[i].FieldSelectors.v[j];
-            category |= str_is(f->Field, "eventCategory");
-            conditions += f->Equals.n + f->StartsWith.n + f->EndsWith.n + f->NotEquals.n +
-                          f->NotStartsWith.n + f->NotEndsWith.n;
+            if (!field_known(f->Field))
+                return invalid("A field selector names a field that there is not.");
+            if (field_values(f) == 0)
+                return invalid("A field selector has no condition.");
+            values += field_values(f);
         }
-        if (!category)
-            return invalid("Each advanced selector must say its eventCategory.");
+        TRY(check_category(c, &list->v[i]));
     }
-    return conditions <= ADVANCED_MAX ? NULL : invalid("A trail has at most 500 conditions.");
+    return values <= ADVANCED_MAX ? NULL : invalid("A trail has at most 500 conditions.");
 }
 
 /* A list member of the input as JSON of the API's shape. */
@@ -202,8 +245,8 @@ OP_HANDLER(cloudtrail, PutEventSelectors, PutEventSelectorsRequest, PutEventSele
         return err_aws(400, "InvalidParameterCombinationException",
                        "Give EventSelectors or AdvancedEventSelectors, and not both.");
     TRY(check_plain(&in->EventSelectors));
-    TRY(check_advanced(&in->AdvancedEventSelectors));
-    TRY(trail_need(c, in->TrailName, &t));
+    TRY(check_advanced(c, &in->AdvancedEventSelectors));
+    TRY(trail_need_home(c, in->TrailName, &t));
     t.selectors = in->EventSelectors.set ? member_json(c, "EventSelectors") : NULL;
     t.advanced = in->AdvancedEventSelectors.set ? member_json(c, "AdvancedEventSelectors") : NULL;
     TRY(trail_write(c->txn, c->arena, &t));

@@ -1,20 +1,10 @@
 /* Logging on and off, and how it goes. */
 #include "room.h"
 
-static struct err *need_at_home(struct call *c, struct str name, struct trail *out)
-{
-    TRY(trail_need(c, name, out));
-    if (str_eq(out->region, c->region))
-        return NULL;
-    return err_aws(400, "InvalidHomeRegionException",
-                   "Logging starts and stops in the trail's home Region only: %.*s.",
-                   STR_ARG(out->region));
-}
-
 OP_HANDLER(cloudtrail, StartLogging, StartLoggingRequest, StartLoggingResponse)
 {
     struct trail t;
-    TRY(need_at_home(c, in->Name, &t));
+    TRY(trail_need_home(c, in->Name, &t));
     if (t.logging)
         return NULL;
     t.logging = true;
@@ -30,7 +20,7 @@ OP_HANDLER(cloudtrail, StartLogging, StartLoggingRequest, StartLoggingResponse)
 OP_HANDLER(cloudtrail, StopLogging, StopLoggingRequest, StopLoggingResponse)
 {
     struct trail t;
-    TRY(need_at_home(c, in->Name, &t));
+    TRY(trail_need_home(c, in->Name, &t));
     if (!t.logging)
         return NULL;
     t.logging = false;
@@ -55,6 +45,10 @@ OP_HANDLER(cloudtrail, GetTrailStatus, GetTrailStatusRequest, GetTrailStatusResp
         out->LatestDeliveryTime = some_int(t.delivered_ms);
     if (t.delivery_error.n > 0)
         out->LatestDeliveryError = t.delivery_error;
+    if (t.notified_ms > 0)
+        out->LatestNotificationTime = some_int(t.notified_ms);
+    if (t.notify_error.n > 0)
+        out->LatestNotificationError = t.notify_error;
     if (t.digested_ms > 0)
         out->LatestDigestDeliveryTime = some_int(t.digested_ms);
     if (t.digest_error.n > 0)

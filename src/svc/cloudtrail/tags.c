@@ -28,7 +28,7 @@ static struct jv *without(struct call *c, const struct trail *t,
 OP_HANDLER(cloudtrail, AddTags, AddTagsRequest, AddTagsResponse)
 {
     struct trail t;
-    TRY(trail_need(c, in->ResourceId, &t));
+    TRY(trail_need_home(c, in->ResourceId, &t));
     t.tags = without(c, &t, &in->TagsList);
     for (size_t i = 0; i < in->TagsList.n; i++) {
         struct jv *tag = jv_new_obj(c->arena);

@@ -47,6 +47,8 @@ static void from_row(struct str account, struct str region, struct jv *row, stru
         .digested_ms = jv_i(jv_get(row, "digested_ms"), 0),
         .delivery_error = jv_s(jv_get(row, "delivery_error")),
         .digest_error = jv_s(jv_get(row, "digest_error")),
+        .notified_ms = jv_i(jv_get(row, "notified_ms"), 0),
+        .notify_error = jv_s(jv_get(row, "notify_error")),
         .selectors = (struct jv *)jv_get(row, "selectors"),
         .advanced = (struct jv *)jv_get(row, "advanced"),
         .tags = (struct jv *)jv_get(row, "tags"),
@@ -119,7 +121,7 @@ struct err *trail_write(struct txn *t, struct arena *a, const struct trail *tr)
     } texts[] = {{"id", tr->id},         {"name", tr->name},   {"arn", tr->arn},
                  {"bucket", tr->bucket}, {"prefix", tr->prefix}, {"topic", tr->topic},
                  {"kms_key", tr->kms_key}, {"delivery_error", tr->delivery_error},
-                 {"digest_error", tr->digest_error}};
+                 {"digest_error", tr->digest_error}, {"notify_error", tr->notify_error}};
     const struct {
         const char *key;
         bool value;
@@ -136,7 +138,8 @@ struct err *trail_write(struct txn *t, struct arena *a, const struct trail *tr)
                  {"stopped_ms", tr->stopped_ms},
                  {"validated_ms", tr->validated_ms},
                  {"delivered_ms", tr->delivered_ms},
-                 {"digested_ms", tr->digested_ms}};
+                 {"digested_ms", tr->digested_ms},
+                 {"notified_ms", tr->notified_ms}};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         if (texts[i].value.p != NULL)
             jv_set(a, r, str_c(texts[i].key), jv_new_str(a, texts[i].value));
@@ -176,6 +179,15 @@ struct err *trail_need(struct call *c, struct str name_or_arn, struct trail *out
     bool found;
     TRY(trail_read(c->txn, c->arena, c->account, region, name, out, &found));
     return found ? NULL : not_found(c, name_or_arn);
+}
+
+struct err *trail_need_home(struct call *c, struct str name_or_arn, struct trail *out)
+{
+    TRY(trail_need(c, name_or_arn, out));
+    if (str_eq(out->region, c->region))
+        return NULL;
+    return err_aws(400, "InvalidHomeRegionException",
+                   "The trail can be changed in its home Region only: %.*s.", STR_ARG(out->region));
 }
 
 struct err *trail_list(struct call *c, bool shadows, struct trail_list *out)
@@ -227,29 +239,37 @@ static struct err *check_name(struct str n)
                    "begin and end with a letter or digit, and have no two marks in a row.");
 }
 
+/* Whether the caller can see that there is no such bucket; who cannot learns nothing. */
+static bool no_bucket(struct call *c, struct str bucket)
+{
+    struct jv *in = jv_new_obj(c->arena);
+    jv_set(c->arena, in, STR("Bucket"), jv_new_str(c->arena, bucket));
+    struct api_call o = {.from = c, .as = AS_CALLER, .service = TRAIL_SERVICE};
+    struct err *e = api_call_json(&o, "s3", "HeadBucket", in, false, NULL);
+    bool none = e != NULL && err_http_status(e) == 404;
+    err_free(e);
+    return none;
+}
+
 /* Proof rather than guess: what deliveries will do is done once, as the service. */
 static struct err *check_bucket(struct call *c, const struct trail *t)
 {
-    struct str key = arena_fmt(c->arena, "%.*s%sAWSLogs/%.*s/CloudTrail/", STR_ARG(t->prefix),
-                               t->prefix.n > 0 ? "/" : "", STR_ARG(c->account));
-    struct jv *in = trail_put_input(c->arena, t, key);
+    struct str tail = arena_fmt(c->arena, "AWSLogs/%.*s/CloudTrail/", STR_ARG(c->account));
+    struct jv *in = trail_put_input(c->arena, t, trail_prefixed(c->arena, t, tail));
     struct api_call o = {.from = c, .as = AS_SERVICE, .service = TRAIL_SERVICE,
                          .source_arn = t->arn};
     struct err *e = api_call_body(&o, "s3", "PutObject", in, STR(""), NULL, 0, NULL);
     if (e == NULL)
         return NULL;
-    struct err *named;
-    if (err_has_code(e, "NoSuchBucket"))
-        named = err_aws(400, "S3BucketDoesNotExistException", "S3 bucket %.*s does not exist!",
-                        STR_ARG(t->bucket));
-    else if (e->kind == ERR_DENIED)
-        named = err_aws(400, "InsufficientS3BucketPolicyException",
-                        "Incorrect S3 bucket policy is detected for bucket: %.*s",
-                        STR_ARG(t->bucket));
-    else
+    bool denied = err_is(e, ERR_DENIED);
+    if (!denied && !err_has_code(e, "NoSuchBucket"))
         return e;
     err_free(e);
-    return named;
+    if (!denied || no_bucket(c, t->bucket))
+        return err_aws(400, "S3BucketDoesNotExistException", "S3 bucket %.*s does not exist!",
+                       STR_ARG(t->bucket));
+    return err_aws(400, "InsufficientS3BucketPolicyException",
+                   "Incorrect S3 bucket policy is detected for bucket: %.*s", STR_ARG(t->bucket));
 }
 
 static struct err *check_key(struct call *c, struct trail *t)
@@ -368,6 +388,9 @@ OP_HANDLER(cloudtrail, CreateTrail, CreateTrailRequest, CreateTrailResponse)
     t.arn = call_arn(c, "cloudtrail", "trail/%.*s", STR_ARG(in->Name));
     t.id = rand_text(c->arena, TRAIL_ID_CHARS, "abcdefghijklmnopqrstuvwxyz0123456789");
     t.validated_ms = t.validation ? c->now_ms : 0;
+    if (in->TagsList.n > TRAIL_TAGS_MAX)
+        return err_aws(400, "TagsLimitExceededException", "A trail has at most %d tags.",
+                       TRAIL_TAGS_MAX);
     t.tags = jv_new_arr(c->arena);
     for (size_t i = 0; i < in->TagsList.n; i++) {
         struct jv *tag = jv_new_obj(c->arena);
@@ -381,20 +404,11 @@ OP_HANDLER(cloudtrail, CreateTrail, CreateTrailRequest, CreateTrailResponse)
     return NULL;
 }
 
-static struct err *check_home(struct call *c, const struct trail *t)
-{
-    if (str_eq(t->region, c->region))
-        return NULL;
-    return err_aws(400, "InvalidHomeRegionException",
-                   "The trail can be changed in its home Region only: %.*s.", STR_ARG(t->region));
-}
-
 OP_HANDLER(cloudtrail, UpdateTrail, UpdateTrailRequest, UpdateTrailResponse)
 {
     struct trail t;
     TRY(not_built(c, in->CloudWatchLogsLogGroupArn, in->IsOrganizationTrail));
-    TRY(trail_need(c, in->Name, &t));
-    TRY(check_home(c, &t));
+    TRY(trail_need_home(c, in->Name, &t));
     if (in->S3BucketName.p != NULL)
         t.bucket = in->S3BucketName;
     if (in->S3KeyPrefix.p != NULL)
@@ -424,8 +438,7 @@ OP_HANDLER(cloudtrail, UpdateTrail, UpdateTrailRequest, UpdateTrailResponse)
 OP_HANDLER(cloudtrail, DeleteTrail, DeleteTrailRequest, DeleteTrailResponse)
 {
     struct trail t;
-    TRY(trail_need(c, in->Name, &t));
-    TRY(check_home(c, &t));
+    TRY(trail_need_home(c, in->Name, &t));
     struct skey k = trail_key(t.account, t.region, t.name);
     TRY(txn_del(c->txn, TRAIL_T, key_of(&k)));
     if (!t.running) {
