@@ -3,7 +3,7 @@
  *
  * https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_ListPublicKeys.html
  * The private key is a secret of the installation, wrapped under the root key; the one before it is
- * overwritten. Public keys are kept for good: a digest must be provable for as long as it is kept. */
+ * overwritten. Public keys are kept for good: digests must be provable as long as they are kept. */
 #include "room.h"
 
 #include "crypto/crypto.h"
