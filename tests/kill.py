@@ -19,7 +19,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from botocore.exceptions import BotoCoreError, ClientError  # noqa: E402
-from wardtest import Ward, trail_events  # noqa: E402
+from wardtest import Ward, eventually, trail_events  # noqa: E402
 
 WRITERS = 6
 ALIASES_PER_KEY = 40  # KMS allows 50
@@ -124,7 +124,9 @@ def run(binary, rounds, seed, say=print):
             writers = [Writer(ward, i, tag, queue_url(ward), stop) for i in range(WRITERS)]
             for w in writers:
                 w.start()
-            time.sleep(rng.uniform(0.05, 1.0))  # the random moment: what is tested
+            eventually(lambda: all(w.objects or not w.is_alive() for w in writers),
+                       "every writer at work", every=0.01)
+            time.sleep(rng.uniform(0, 1.0))  # the random moment: what is tested
             ward.kill()
             stop.set()
             for w in writers:
