@@ -21,7 +21,7 @@ help:
 	@echo "make clean"
 
 $(BUILD)/build.ninja:
-	meson setup $(BUILD) --prefix=$(PREFIX) --buildtype=release -Doptimization=2
+	meson setup $(BUILD) --prefix=$(PREFIX) --buildtype=release -Doptimization=2 -Dtests=false
 
 build: $(BUILD)/build.ninja
 	ninja -C $(BUILD) -j$(JOBS)
