@@ -50,7 +50,7 @@ check:
 	python3 tools/check_tree.py
 
 unit:
-	meson test -C $(SAN) --print-errorlogs --num-processes $(JOBS)
+	WARD_VENV=$(abspath $(VENV)) meson test -C $(SAN) --print-errorlogs --num-processes $(JOBS)
 
 e2e:
 	$(VENV)/bin/python tests/run.py --ward $(SAN)/ward --fast $(BUILD)/ward --node $(NODE)
@@ -68,6 +68,7 @@ coverage: build
 	$(BUILD)/ward coverage
 
 install: build
+	meson configure $(BUILD) --prefix=$(abspath $(PREFIX))
 	meson install -C $(BUILD)
 
 clean:
