@@ -342,6 +342,8 @@ bool cond_holds(const struct cond *c, const struct eval *e)
         return c->negated;
     }
     bool all = c->quantifier == FOR_ALL_VALUES;
+    if (n == 1 && values[0].n == 0) /* an empty string is an empty set, as AWS documents */
+        return all;
     for (size_t i = 0; i < n; i++)
         if ((any_matches(c, values[i], e) != c->negated) != all)
             return !all;

@@ -66,15 +66,15 @@ static void role_identity(struct arena *a, struct str account, const struct jv *
 /* -- long-term keys ---------------------------------------------------------------------------- */
 
 /* The user behind an active key. */
-static struct err *key_user(struct txn *t, struct arena *a, struct str key_id, struct jv **out_key,
-                            struct jv **out_user)
+static struct err *key_user(struct txn *t, struct arena *a, struct str key_id,
+                            const struct kept_key **out_key, const struct jv **out_user)
 {
-    struct jv *key, *user;
-    TRY(iam_row_peek(t, a, "iam.key", STR_NONE, key_id, &key));
-    if (key == NULL || !str_is(jv_s(jv_get(key, "status")), "Active"))
+    const struct kept_key *key;
+    const struct jv *user;
+    TRY(iam_key_look(t, a, key_id, &key));
+    if (key == NULL || !key->active)
         return identity_bad_token();
-    TRY(iam_row_peek(t, a, "iam.user", jv_s(jv_get(key, "account")), jv_s(jv_get(key, "user")),
-                     &user));
+    TRY(iam_row_look(t, a, "iam.user", key->account, key->user, &user));
     if (user == NULL)
         return identity_bad_token();
     *out_key = key;
@@ -85,11 +85,12 @@ static struct err *key_user(struct txn *t, struct arena *a, struct str key_id, s
 static struct err *of_long_term_key(struct txn *t, struct arena *a, struct str key_id,
                                     struct identity *out)
 {
-    struct jv *key, *user;
+    const struct kept_key *key;
+    const struct jv *user;
     TRY(key_user(t, a, key_id, &key, &user));
-    struct identity id = {.access_key_id = arena_str(a, key_id)};
-    user_identity(a, jv_s(jv_get(key, "account")), user, &id);
-    TRY(arena_secret(a, jv_s(jv_get(key, "secret")), &id.secret));
+    struct identity id = {.access_key_id = arena_str(a, key_id), .secret = key->secret,
+                          .signing = key->signing};
+    user_identity(a, key->account, user, &id);
     *out = id;
     return NULL;
 }
@@ -100,8 +101,8 @@ static struct err *of_long_term_key(struct txn *t, struct arena *a, struct str k
 static struct err *of_role_session(struct txn *t, struct arena *a, const struct session_token *k,
                                    struct identity *id)
 {
-    struct jv *role;
-    TRY(iam_row_peek(t, a, "iam.role", k->account, k->role_name, &role));
+    const struct jv *role;
+    TRY(iam_row_look(t, a, "iam.role", k->account, k->role_name, &role));
     if (role == NULL || !str_eq(jv_s(jv_get(role, "id")), k->role_id))
         return identity_bad_token();
     role_identity(a, k->account, role, k->session_name, k->tags, id);
@@ -111,9 +112,10 @@ static struct err *of_role_session(struct txn *t, struct arena *a, const struct 
 static struct err *of_user_session(struct txn *t, struct arena *a, const struct session_token *k,
                                    struct identity *id)
 {
-    struct jv *key, *user;
+    const struct kept_key *key;
+    const struct jv *user;
     TRY(key_user(t, a, k->user_key, &key, &user));
-    if (!str_eq(jv_s(jv_get(key, "account")), k->account) ||
+    if (!str_eq(key->account, k->account) ||
         !str_eq(jv_s(jv_get(user, "id")), k->user_id))
         return identity_bad_token();
     id->is_session = true;
@@ -182,9 +184,9 @@ struct err *identity_of_role(struct txn *t, struct arena *a, struct str role_arn
                              struct str session_name, struct identity *out)
 {
     struct str account, name;
-    struct jv *role = NULL;
+    const struct jv *role = NULL;
     if (role_arn_split(role_arn, &account, &name))
-        TRY(iam_row_peek(t, a, "iam.role", account, name, &role));
+        TRY(iam_row_look(t, a, "iam.role", account, name, &role));
     if (role == NULL || !str_eq(jv_s(jv_get(role, "arn")), role_arn))
         return err_aws(404, "NoSuchEntity", "The role %.*s cannot be found.", STR_ARG(role_arn));
     struct identity id = {.issued_ms = clock_now_ms()};
@@ -198,9 +200,9 @@ static struct err *of_session_arn(struct txn *t, struct arena *a, struct str acc
                                   struct str rest, struct identity *id)
 {
     struct str role_name = str_cut(&rest, '/');
-    struct jv *role = NULL;
+    const struct jv *role = NULL;
     if (rest.n > 0)
-        TRY(iam_row_peek(t, a, "iam.role", account, role_name, &role));
+        TRY(iam_row_look(t, a, "iam.role", account, role_name, &role));
     if (role == NULL)
         return err_aws(404, "NoSuchEntity", "The role of the session cannot be found.");
     id->issued_ms = clock_now_ms();
@@ -219,10 +221,10 @@ struct err *identity_of_arn(struct txn *t, struct arena *a, struct str arn, stru
     } else if (str_is(part[2], "iam") && str_starts_c(rest, "role/")) {
         return identity_of_role(t, a, arn, STR("ward"), out);
     } else {
-        struct jv *user = NULL;
+        const struct jv *user = NULL;
         struct str name = str_skip(rest, (size_t)(str_rfind_char(rest, '/') + 1));
         if (str_is(part[2], "iam") && str_starts_c(rest, "user/"))
-            TRY(iam_row_peek(t, a, "iam.user", part[4], name, &user));
+            TRY(iam_row_look(t, a, "iam.user", part[4], name, &user));
         if (user == NULL)
             return err_aws(404, "NoSuchEntity", "The user %.*s cannot be found.", STR_ARG(arn));
         user_identity(a, arena_str(a, part[4]), user, &id);

@@ -6,7 +6,8 @@
  *   iam.user    account, name          -> {name,path,id,arn,created_ms,tags:{key:value},boundary,
  *                                          inline:{name:document},attached:[arn],groups:[name],
  *                                          keys:[access key id]}
- *   iam.role    account, name          -> {…,trust:document,max_session_s, the same policies}
+ *   iam.role    account, name          -> {…,trust:document,trust_bound:the same with ids for its
+ *                                          principals' ARNs,max_session_s, the same policies}
  *   iam.group   account, name          -> {…, the same policies}
  *   iam.policy  account, ARN           -> {name,path,id,arn,default:"v1",versions:{v1:{document,
  *                                          created_ms}},next_version}
@@ -32,6 +33,7 @@ struct identity {
     struct principal who;
     struct str access_key_id;    /* STR_NONE for services and anonymous */
     const struct secret *secret; /* the secret access key; NULL likewise */
+    struct sig_keys *signing;    /* kept with a long-term key, else NULL */
     bool is_session;             /* AssumeRole or GetSessionToken credentials */
     struct str role_arn, role_name, role_id, role_path; /* of a session */
     int64_t issued_ms, expires_ms;

@@ -20,6 +20,23 @@ struct session_token {
 struct err *session_open(struct store *s, struct arena *a, struct str token,
                          struct session_token *out) MUST_CHECK;
 
+/* Where a row lies, and whether a row found there is the one of that very name. */
+struct skey iam_row_key(struct arena *a, const char *table, struct str account, struct str name);
+bool iam_row_is(const char *table, const struct jv *row, struct str name);
+
+/* Kept decoded between requests; not to be changed; as long as the arena. NULL: no such row. */
+struct kept_key {
+    struct arena *arena;
+    struct str account, user;
+    bool active;
+    struct secret *secret;
+    struct sig_keys *signing;
+};
+struct err *iam_key_look(struct txn *t, struct arena *a, struct str key_id,
+                         const struct kept_key **out) MUST_CHECK;
+struct err *iam_row_look(struct txn *t, struct arena *a, const char *table, struct str account,
+                         struct str name, const struct jv **out) MUST_CHECK; /* not iam.key */
+
 /* The row as iam_row_get, without making the transaction depend on it. */
 struct err *iam_row_peek(struct txn *t, struct arena *a, const char *table, struct str account,
                          struct str name, struct jv **out) MUST_CHECK;

@@ -44,8 +44,8 @@ struct err *identity_managed_document(struct txn *t, struct arena *a, struct str
         *out = str_c(aws->document);
         return NULL;
     }
-    struct jv *row = NULL;
-    TRY(iam_row_peek(t, a, "iam.policy", account, policy_arn, &row));
+    const struct jv *row = NULL;
+    TRY(iam_row_look(t, a, "iam.policy", account, policy_arn, &row));
     struct str version = jv_s(jv_get(row, "default"));
     struct str doc = jv_s(jv_get(jv_get_str(jv_get(row, "versions"), version), "document"));
     if (doc.p == NULL)
@@ -77,8 +77,8 @@ static struct err *gather_groups(struct gather *g, const struct jv *user)
 {
     const struct jv *groups = jv_get(user, "groups");
     for (size_t i = 0; i < jv_len(groups); i++) {
-        struct jv *group;
-        TRY(iam_row_peek(g->t, g->a, "iam.group", g->account, jv_s(jv_at(groups, i)), &group));
+        const struct jv *group;
+        TRY(iam_row_look(g->t, g->a, "iam.group", g->account, jv_s(jv_at(groups, i)), &group));
         if (group == NULL)
             return err_new(ERR_CORRUPT, "A user's group cannot be read.");
         TRY(gather_row(g, group));
@@ -97,11 +97,11 @@ static struct err *gather_session(struct gather *g, const struct identity *id)
 
 /* The principal's row; InvalidClientTokenId when it went away (or came anew) since. */
 static struct err *principal_row(struct txn *t, struct arena *a, const struct identity *id,
-                                 struct jv **out)
+                                 const struct jv **out)
 {
     bool role = id->who.kind == PRINCIPAL_ROLE;
-    struct jv *row = NULL;
-    TRY(iam_row_peek(t, a, role ? "iam.role" : "iam.user", id->who.account,
+    const struct jv *row = NULL;
+    TRY(iam_row_look(t, a, role ? "iam.role" : "iam.user", id->who.account,
                      role ? id->role_name : id->who.name, &row));
     if (row == NULL || !str_eq(jv_s(jv_get(row, "id")), role ? id->role_id : id->who.user_id))
         return identity_bad_token();
@@ -117,7 +117,7 @@ struct err *identity_policies(struct txn *t, struct arena *a, const struct ident
         *out = set;
         return NULL;
     }
-    struct jv *row = NULL;
+    const struct jv *row = NULL;
     TRY(principal_row(t, a, id, &row));
     struct gather own = {.t = t, .a = a, .account = id->who.account};
     TRY(gather_row(&own, row));

@@ -20,7 +20,7 @@ static struct str folded(struct arena *a, const char *table, struct str name)
     return str_of(low, name.n);
 }
 
-static struct skey row_key(struct arena *a, const char *table, struct str account, struct str name)
+struct skey iam_row_key(struct arena *a, const char *table, struct str account, struct str name)
 {
     struct skey k = skey();
     if (table_is(table, "iam.key")) {
@@ -33,7 +33,7 @@ static struct skey row_key(struct arena *a, const char *table, struct str accoun
 }
 
 /* Found under the folded name; it is the row meant only if it is written the same. */
-static bool row_is(const char *table, const struct jv *row, struct str name)
+bool iam_row_is(const char *table, const struct jv *row, struct str name)
 {
     if (table_is(table, "iam.policy"))
         return str_eq(jv_s(jv_get(row, "arn")), name);
@@ -77,7 +77,7 @@ static struct err *row_parse(struct arena *a, const char *table, struct str text
 static struct err *row_read(struct txn *t, struct arena *a, const char *table, struct str account,
                             struct str name, bool peek, struct jv **out)
 {
-    struct skey k = row_key(a, table, account, name);
+    struct skey k = iam_row_key(a, table, account, name);
     if (k.over) { /* longer than any name can be */
         *out = NULL;
         return NULL;
@@ -87,7 +87,7 @@ static struct err *row_read(struct txn *t, struct arena *a, const char *table, s
     struct jv *row = NULL;
     if (text.p != NULL)
         TRY(row_parse(a, table, text, &row));
-    *out = row != NULL && row_is(table, row, name) ? row : NULL;
+    *out = row != NULL && iam_row_is(table, row, name) ? row : NULL;
     return NULL;
 }
 
@@ -106,7 +106,7 @@ struct err *iam_row_peek(struct txn *t, struct arena *a, const char *table, stru
 struct err *iam_row_put(struct txn *t, struct arena *a, const char *table, struct str account,
                         struct str name, const struct jv *row)
 {
-    struct skey k = row_key(a, table, account, name);
+    struct skey k = iam_row_key(a, table, account, name);
     struct str text = jv_text(a, row);
     if (table_is(table, "iam.key"))
         arena_wipe_later(a, text);
@@ -116,14 +116,14 @@ struct err *iam_row_put(struct txn *t, struct arena *a, const char *table, struc
 struct err *iam_row_del(struct txn *t, const char *table, struct str account, struct str name)
 {
     struct arena *a CLEANUP(arena_free_ptr) = arena_new(16 * 1024);
-    struct skey k = row_key(a, table, account, name);
+    struct skey k = iam_row_key(a, table, account, name);
     return txn_del(t, table, key_of(&k));
 }
 
 struct err *iam_row_taken(struct txn *t, struct arena *a, const char *table, struct str account,
                           struct str name, bool *out)
 {
-    struct skey k = row_key(a, table, account, name);
+    struct skey k = iam_row_key(a, table, account, name);
     struct str text;
     TRY(txn_get(t, table, key_of(&k), a, &text));
     *out = text.p != NULL;

@@ -15,7 +15,7 @@
 #include "../core/json.h"
 
 enum {
-    POLICY_TEXT_MAX = 20480,     /* largest documented: bucket policies, 20 KB */
+    POLICY_TEXT_MAX = 32768,     /* largest documented: key policies, 32 KB */
     POLICY_STATEMENTS_MAX = 512,
     POLICY_VALUES_MAX = 4096,    /* over all lists */
     POLICY_DEPTH_MAX = 16,

@@ -111,6 +111,7 @@ struct authz_decision policy_evaluate(const struct policy_set *set, const struct
 {
     struct eval e = eval_of(r);
     struct facts f = {0};
+    e.bounded = set->boundary != NULL;
     struct authz_decision deny = gather(set, &e, &f);
     if (deny.result == AUTHZ_DENY_EXPLICIT)
         return deny;

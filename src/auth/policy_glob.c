@@ -236,9 +236,11 @@ bool arn_glob_match(const struct arn_glob *g, struct str s, const struct str par
 {
     if (g->any)
         return true;
+    if (!is_arn)
+        return false;
     if (g->whole)
         return glob_match(&g->part[0], s, e, false);
-    if (!is_arn || !str_starts(s, g->head))
+    if (!str_starts(s, g->head))
         return false;
     for (int i = ARN_PARTS - 1; i >= 0; i--) /* the last part tells most ARNs apart */
         if (!glob_match(&g->part[i], part[i], e, false))

@@ -15,6 +15,7 @@ enum { ARN_PARTS = 6 };
 
 struct eval {
     const struct authz_request *r;
+    bool bounded;                 /* the caller has a permissions boundary */
     bool is_arn;                  /* the resource is an ARN, split into: */
     struct str part[ARN_PARTS];
 };

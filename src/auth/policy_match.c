@@ -69,10 +69,15 @@ static unsigned who_grant(const struct who *w, const struct principal *who)
 }
 
 /* NotPrincipal spares the caller only if all that the caller is, is listed: the session, the role
- * or user, and the account. AWS tells policy writers to list them all. */
-static bool not_principal_spares(const struct statement *st, const struct principal *who)
+ * or user, and the account. AWS tells policy writers to list them all. Whoever has a permissions
+ * boundary is not spared, whatever is listed:
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html */
+static bool not_principal_spares(const struct statement *st, const struct eval *e)
 {
+    const struct principal *who = &e->r->who;
     unsigned listed = 0;
+    if (e->bounded)
+        return false;
     for (size_t i = 0; i < st->n_principals; i++)
         listed |= who_grant(&st->principals[i], who);
     if ((listed & (GRANT_ANYONE | GRANT_SERVICE)) != 0)
@@ -91,7 +96,7 @@ static unsigned principal_applies(const struct statement *st, const struct eval 
     if (!st->has_principal)
         return GRANT_PLAIN;
     if (st->not_principal)
-        return not_principal_spares(st, &e->r->who) ? 0 : GRANT_ANYONE;
+        return not_principal_spares(st, e) ? 0 : GRANT_ANYONE;
     unsigned grants = 0;
     for (size_t i = 0; i < st->n_principals; i++)
         grants |= who_grant(&st->principals[i], &e->r->who);

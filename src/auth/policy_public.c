@@ -33,7 +33,7 @@ static bool is_fixed_arn(const struct arn_glob *g)
 {
     if (g->any || g->whole)
         return false;
-    return is_fixed(&g->part[4]) || is_fixed(&g->part[5]);
+    return is_fixed(&g->part[g->part[4].n > 0 ? 4 : 5]);
 }
 
 static bool restricts(const struct cond *c)

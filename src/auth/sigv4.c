@@ -123,6 +123,13 @@ struct err *sigv4_check(struct arena *a, const struct sig_request *r, const stru
                         const struct secret *secret, int64_t now_ms,
                         unsigned char out_signing_key[32])
 {
+    return sigv4_check_kept(a, r, s, secret, NULL, now_ms, out_signing_key);
+}
+
+struct err *sigv4_check_kept(struct arena *a, const struct sig_request *r, const struct sig *s,
+                             const struct secret *secret, struct sig_keys *kept, int64_t now_ms,
+                             unsigned char out_signing_key[32])
+{
     CHECK(s->present && s->payload_hash.p != NULL);
     TRY(check_signed_headers(r, s));
     TRY(check_not_early(s, now_ms));
@@ -131,7 +138,7 @@ struct err *sigv4_check(struct arena *a, const struct sig_request *r, const stru
     if (canonical.p == NULL)
         return err_new(ERR_LIMIT, "The request line and headers are too long.");
     unsigned char key[SHA256_SIZE];
-    sig_derive_key(secret, s->date, s->region, s->service, key);
+    sig_keys_derive(kept, secret, s->date, s->region, s->service, key);
     struct str ours = sig_hmac_hex(a, key, sigv4_string_to_sign(a, s, canonical));
     bool same = str_eq_secret(ours, s->signature);
     if (same)

@@ -71,6 +71,11 @@ struct sig {
  *  - region and service: compare them with those of the operation that the request is routed to. */
 struct err *sigv4_parse(struct arena *a, const struct sig_request *r, struct sig *out) MUST_CHECK;
 
+/* The signing keys derived from one secret, the last few. Any thread. */
+struct sig_keys;
+struct sig_keys *sig_keys_new(void);
+void sig_keys_free(struct sig_keys *k); /* wipes; NULL is fine */
+
 /* Checks that host and every x-amz-* header are signed, the time, and the signature. A wrong one is
  * SignatureDoesNotMatch 403 for all (JSON services call it InvalidSignatureException). `secret` is
  * the secret access key. On success out_signing_key[32] holds the derived key, which the chunk
@@ -78,6 +83,10 @@ struct err *sigv4_parse(struct arena *a, const struct sig_request *r, struct sig
 struct err *sigv4_check(struct arena *a, const struct sig_request *r, const struct sig *s,
                         const struct secret *secret, int64_t now_ms,
                         unsigned char out_signing_key[32]) MUST_CHECK;
+/* The same with the secret's kept keys (NULL: none). */
+struct err *sigv4_check_kept(struct arena *a, const struct sig_request *r, const struct sig *s,
+                             const struct secret *secret, struct sig_keys *kept, int64_t now_ms,
+                             unsigned char out_signing_key[32]) MUST_CHECK;
 
 /* For tests and for the stages of an error message. Needs s->payload_hash. STR_NONE: the request is
  * larger than SIG_CANONICAL_MAX. */

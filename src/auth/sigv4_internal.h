@@ -29,6 +29,10 @@ struct str sig_query_param(struct arena *a, struct str query, const char *name, 
 void sig_derive_key(const struct secret *secret, struct str date, struct str region,
                     struct str service, unsigned char out[SHA256_SIZE]);
 
+/* The same by way of the kept ones; k NULL: none. */
+void sig_keys_derive(struct sig_keys *k, const struct secret *secret, struct str date,
+                     struct str region, struct str service, unsigned char out[SHA256_SIZE]);
+
 /* HMAC of `text` under the derived key, lower-case hex, in the arena. */
 struct str sig_hmac_hex(struct arena *a, const unsigned char key[SHA256_SIZE], struct str text);
 

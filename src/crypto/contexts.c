@@ -21,8 +21,15 @@ static void free_contexts(void *arg)
     EVP_MAC_CTX_free(c->hmac);
     EVP_CIPHER_CTX_free(c->seal);
     EVP_CIPHER_CTX_free(c->open);
+    secret_wipe(c->rand_pool, sizeof c->rand_pool);
     free(c);
     mine = NULL;
+}
+
+void rand_pool_drop(void)
+{
+    if (mine != NULL)
+        mine->rand_left = 0;
 }
 
 static void set_up(void)
@@ -37,8 +44,8 @@ static void set_up(void)
     hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
     gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
     CHECK(pthread_key_create(&thread_end, free_contexts) == 0);
-    gcm_series_start();
-    CHECK(pthread_atfork(NULL, NULL, gcm_series_start) == 0);
+    CHECK(pthread_atfork(NULL, NULL, gcm_series_forget) == 0);
+    CHECK(pthread_atfork(NULL, NULL, rand_pool_drop) == 0);
 }
 
 struct err *crypto_init(void)

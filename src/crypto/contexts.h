@@ -10,12 +10,14 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 
-enum { HASH_KINDS = 4 };
+enum { HASH_KINDS = 4, RAND_POOL_BYTES = 512 };
 
 struct contexts {
     EVP_MD_CTX *md[HASH_KINDS];
     EVP_MAC_CTX *hmac;
     EVP_CIPHER_CTX *seal, *open;
+    size_t rand_left; /* bytes of rand_pool not given out yet, from its front */
+    unsigned char rand_pool[RAND_POOL_BYTES];
 };
 
 struct contexts *contexts_mine(void) __attribute__((returns_nonnull));
@@ -26,7 +28,10 @@ EVP_KDF *algorithm_hkdf(void);
 /* ERR_INTERNAL with OpenSSL's reason as detail; empties its error queue. */
 struct err *openssl_err(const char *what) MUST_CHECK;
 
-/* A new series for gcm_nonce(): at start, and in a forked child. */
-void gcm_series_start(void);
+/* In a forked child: the next gcm_nonce() begins a series of its own. */
+void gcm_series_forget(void);
+
+/* In a forked child: what its parent has drawn ahead is the parent's. */
+void rand_pool_drop(void);
 
 #endif

@@ -14,7 +14,10 @@ struct err *crypto_init(void) MUST_CHECK;
 
 /* -- randomness: one source, replaceable in tests ------------------------------------------- */
 void rand_bytes(void *out, size_t n);
-uint64_t rand_u64(void);
+/* The same for what becomes public anyway (ids, salts; at most 512 bytes): cheaper, since a thread
+ * draws some ahead. Not for keys: what is drawn ahead lies in ordinary memory. */
+void rand_id(void *out, size_t n);
+uint64_t rand_u64(void); /* by rand_id */
 void rand_set_fake(uint64_t seed); /* tests: repeatable; 0 gives the real source back */
 void rand_uuid(char out[37]);      /* version 4, lower case, NUL-terminated */
 /* n characters of the alphabet, unbiased (alphabet of at most 256), in the arena. */
@@ -25,6 +28,7 @@ enum { SHA256_SIZE = 32, SHA1_SIZE = 20, MD5_SIZE = 16, SHA512_SIZE = 64 };
 enum hash_kind { HASH_SHA256, HASH_SHA1, HASH_MD5, HASH_SHA512 };
 size_t hash_size(enum hash_kind kind);
 void hash_once(enum hash_kind kind, struct str s, unsigned char *out);
+void hash_parts(enum hash_kind kind, const struct str *parts, size_t n, unsigned char *out);
 void sha256(struct str s, unsigned char out[SHA256_SIZE]);
 struct str sha256_hex(struct arena *a, struct str s);
 
@@ -44,8 +48,10 @@ void hkdf_sha256(const struct secret *key, struct str salt, struct str info, uns
  * Sealed form: 12 bytes of nonce, ciphertext, 16 bytes of tag. */
 enum { AES_KEY_SIZE = 32, GCM_NONCE_SIZE = 12, GCM_TAG_SIZE = 16, GCM_OVERHEAD = 28 };
 
-/* A nonce that no other call of this process gives: 48 random bits drawn at start, then a 48-bit
- * counter, so that a restored copy of the data starts its own series. */
+/* A nonce that no other call of this process gives: 64 random bits drawn at start, then a 32-bit
+ * counter that carries into them. Nothing is kept over a restart, so a crash cannot lose a count and
+ * a restored copy of the data starts its own series. Two of N starts meet with a probability below
+ * N * N / 2^65: less than 2^-32 for 90,000 starts under the same key. */
 void gcm_nonce(unsigned char out[GCM_NONCE_SIZE]);
 
 /* Into out[plain.n + GCM_OVERHEAD], with a fresh gcm_nonce. key: AES_KEY_SIZE bytes. */

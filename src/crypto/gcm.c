@@ -1,28 +1,49 @@
 #include "contexts.h"
 
 #include <openssl/rand.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
-enum { SERIES_SIZE = 6 };
-
-static unsigned char series[SERIES_SIZE];
-static _Atomic uint64_t counter;
+static _Atomic uint64_t series, counter;
+static _Atomic bool drawn;
+static pthread_mutex_t drawing = PTHREAD_MUTEX_INITIALIZER; /* a leaf */
 
 /* Always the real source: a fake one in a test must not repeat a nonce under a lasting key. */
-void gcm_series_start(void)
+static void draw_series(void)
 {
-    CHECK(RAND_bytes(series, SERIES_SIZE) == 1);
-    atomic_store(&counter, 0);
+    pthread_mutex_lock(&drawing);
+    if (!atomic_load(&drawn)) {
+        uint64_t fresh;
+        CHECK(RAND_bytes((unsigned char *)&fresh, sizeof fresh) == 1);
+        atomic_store(&series, fresh);
+        atomic_store(&counter, 0);
+        atomic_store_explicit(&drawn, true, memory_order_release);
+    }
+    pthread_mutex_unlock(&drawing);
+}
+
+/* Nothing of OpenSSL may be called here: another thread of the parent may have held one of its
+ * locks at the fork, and nobody in the child would ever open it. */
+void gcm_series_forget(void)
+{
+    pthread_mutex_init(&drawing, NULL);
+    atomic_store(&drawn, false);
+}
+
+static void put_be(unsigned char *to, uint64_t v, int n)
+{
+    for (int i = n; i-- > 0; v >>= 8)
+        to[i] = (unsigned char)v;
 }
 
 void gcm_nonce(unsigned char out[GCM_NONCE_SIZE])
 {
-    (void)contexts_mine(); /* the series is drawn with the first use */
+    (void)contexts_mine(); /* a child forgets the series only once the algorithms are fetched */
+    if (!atomic_load_explicit(&drawn, memory_order_acquire))
+        draw_series();
     uint64_t n = atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed);
-    CHECK(n >> 48 == 0);
-    memcpy(out, series, SERIES_SIZE);
-    for (int i = 0; i < 6; i++)
-        out[SERIES_SIZE + i] = (unsigned char)(n >> (40 - 8 * i));
+    put_be(out, atomic_load_explicit(&series, memory_order_relaxed) + (n >> 32), 8);
+    put_be(out + 8, (uint32_t)n, 4);
 }
 
 void gcm_seal_nonce(const unsigned char *key, const unsigned char nonce[GCM_NONCE_SIZE],

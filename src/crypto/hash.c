@@ -24,12 +24,18 @@ static void start(EVP_MD_CTX *ctx, enum hash_kind kind)
     CHECK(EVP_DigestInit_ex2(ctx, algorithm_md(kind), NULL) == 1);
 }
 
-void hash_once(enum hash_kind kind, struct str s, unsigned char *out)
+void hash_parts(enum hash_kind kind, const struct str *parts, size_t n, unsigned char *out)
 {
     EVP_MD_CTX *ctx = contexts_mine()->md[kind];
     start(ctx, kind);
-    CHECK(EVP_DigestUpdate(ctx, s.p, s.n) == 1);
+    for (size_t i = 0; i < n; i++)
+        CHECK(EVP_DigestUpdate(ctx, parts[i].p, parts[i].n) == 1);
     CHECK(EVP_DigestFinal_ex(ctx, out, NULL) == 1);
+}
+
+void hash_once(enum hash_kind kind, struct str s, unsigned char *out)
+{
+    hash_parts(kind, &s, 1, out);
 }
 
 void sha256(struct str s, unsigned char out[SHA256_SIZE])

@@ -21,14 +21,8 @@ static uint64_t fake_next(void)
     return z ^ (z >> 31);
 }
 
-void rand_bytes(void *out, size_t n)
+static void fake_bytes(unsigned char *p, size_t n)
 {
-    if (!atomic_load_explicit(&fake, memory_order_relaxed)) {
-        CHECK(n <= INT32_MAX);
-        CHECK(RAND_bytes(out, (int)n) == 1);
-        return;
-    }
-    unsigned char *p = out;
     while (n > 0) {
         uint64_t v = fake_next();
         size_t part = n < sizeof v ? n : sizeof v;
@@ -38,10 +32,39 @@ void rand_bytes(void *out, size_t n)
     }
 }
 
+void rand_bytes(void *out, size_t n)
+{
+    if (atomic_load_explicit(&fake, memory_order_relaxed)) {
+        fake_bytes(out, n);
+        return;
+    }
+    CHECK(n <= INT32_MAX);
+    CHECK(RAND_bytes(out, (int)n) == 1);
+}
+
+/* Drawn ahead, since each draw has a price of its own (locks, a generator's update, a system call
+ * to notice forks) and a request takes several. */
+void rand_id(void *out, size_t n)
+{
+    struct contexts *c = contexts_mine();
+    CHECK(n <= RAND_POOL_BYTES);
+    if (atomic_load_explicit(&fake, memory_order_relaxed)) {
+        fake_bytes(out, n);
+        return;
+    }
+    if (c->rand_left < n) {
+        CHECK(RAND_bytes(c->rand_pool, RAND_POOL_BYTES) == 1);
+        c->rand_left = RAND_POOL_BYTES;
+    }
+    c->rand_left -= n;
+    memcpy(out, c->rand_pool + c->rand_left, n);
+    secret_wipe(c->rand_pool + c->rand_left, n);
+}
+
 uint64_t rand_u64(void)
 {
     uint64_t v;
-    rand_bytes(&v, sizeof v);
+    rand_id(&v, sizeof v);
     return v;
 }
 
@@ -50,7 +73,7 @@ void rand_uuid(char out[37])
 {
     static const char digits[] = "0123456789abcdef";
     unsigned char b[16];
-    rand_bytes(b, sizeof b);
+    rand_id(b, sizeof b);
     b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
     b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
     char *p = out;

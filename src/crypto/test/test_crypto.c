@@ -3,9 +3,12 @@
 #include "../../core/enc.h"
 
 #include <openssl/x509.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -212,6 +215,56 @@ static void test_a_forked_child_has_its_own_nonces(void **state)
     assert_memory_not_equal(mine, its, 6); /* another series */
 }
 
+static atomic_bool churning;
+
+static void *draw_once(void *arg)
+{
+    unsigned char b[32];
+    rand_bytes(b, sizeof b);
+    return arg;
+}
+
+/* A thread's first bytes come from OpenSSL's common generator, under its lock. */
+static void *churn(void *arg)
+{
+    while (churning) {
+        pthread_t t;
+        if (pthread_create(&t, NULL, draw_once, NULL) == 0)
+            pthread_join(t, NULL);
+    }
+    return arg;
+}
+
+/* A child of a process with threads that use OpenSSL gets to its own first line: nothing that is
+ * registered for forks may wait for a lock that one of them holds. */
+static void test_a_child_is_not_held_up(void **state)
+{
+    enum { THREADS = 4, FORKS = 300, PATIENCE_MS = 20000 };
+    pthread_t t[THREADS];
+    churning = true;
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&t[i], NULL, churn, NULL), 0);
+    bool stuck = false;
+    for (int i = 0; i < FORKS && !stuck; i++) {
+        int fds[2];
+        assert_int_equal(pipe(fds), 0);
+        pid_t pid = fork();
+        if (pid == 0)
+            _exit(0);
+        close(fds[1]); /* the child has the other copy, until it ends */
+        struct pollfd p = {.fd = fds[0], .events = POLLIN};
+        stuck = poll(&p, 1, PATIENCE_MS) != 1;
+        if (stuck)
+            kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        close(fds[0]);
+    }
+    churning = false;
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(t[i], NULL);
+    assert_false(stuck);
+}
+
 static void test_random(void **state)
 {
     unsigned char a[40], b[40];
@@ -319,6 +372,7 @@ int main(void)
         cmocka_unit_test(test_key_wrap),
         cmocka_unit_test(test_nonces_never_repeat),
         cmocka_unit_test(test_a_forked_child_has_its_own_nonces),
+        cmocka_unit_test(test_a_child_is_not_held_up),
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_rsa),
         cmocka_unit_test(test_secrets),

@@ -18,7 +18,7 @@ static struct err *profile_out(struct call *c, const struct jv *row, bool full,
     for (size_t i = 0; i < jv_len(roles); i++) {
         struct jv *role = NULL;
         TRY(iam_entity(c, IAM_ROLE, jv_s(jv_at(roles, i)), &role));
-        iam_role_out(c, role, false, &out->Roles.v[out->Roles.n++]);
+        TRY(iam_role_out(c, role, false, &out->Roles.v[out->Roles.n++]));
     }
     return NULL;
 }

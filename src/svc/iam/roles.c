@@ -1,64 +1,43 @@
 #include "room.h"
 
-void iam_role_out(struct call *c, const struct jv *row, bool full, struct iam_Role *out)
+#include "auth/principals.h"
+
+struct err *iam_role_out(struct call *c, const struct jv *row, bool full, struct iam_Role *out)
 {
+    struct str trust;
+    TRY(principals_shown(c->txn, c->arena, row_s(row, "trust"), row_s(row, "trust_bound"),
+                         &trust));
     out->Path = row_s(row, "path");
     out->RoleName = row_s(row, "name");
     out->RoleId = row_s(row, "id");
     out->Arn = row_s(row, "arn");
     out->CreateDate = row_time(row, "created_ms");
-    out->AssumeRolePolicyDocument = iam_doc_out(c, row_s(row, "trust"));
+    out->AssumeRolePolicyDocument = iam_doc_out(c, trust);
     out->Description = row_s(row, "description");
     out->MaxSessionDuration = some_int(jv_i(jv_get(row, "max_session_s"), IAM_SESSION_LEAST_S));
     if (!full)
-        return;
+        return NULL;
     out->PermissionsBoundary = iam_boundary_out(c, row);
     iam_tags_out(c, row, &out->Tags);
+    return NULL;
 }
 
 /* -- trust ------------------------------------------------------------------------------------- */
 
-/* A user or role of this account that a trust policy names must be there, as with AWS: else whoever
- * makes it later would be trusted without anybody having meant so. */
-static struct err *check_principal(struct call *c, struct str principal)
+/* Whom it names must be there, as with AWS: else whoever makes them later would be trusted without
+ * anybody having meant so. For the same reason they are kept by their ids. */
+static struct err *put_trust(struct call *c, struct jv *row, struct str document)
 {
-    struct arn arn;
-    if (!arn_parse(principal, &arn) || !str_is(arn.service, "iam") ||
-        !str_eq(arn.account, c->account))
-        return NULL;
-    bool user = str_starts_c(arn.resource, "user/"), role = str_starts_c(arn.resource, "role/");
-    if (!user && !role)
-        return NULL;
-    struct str name = str_skip(arn.resource, (size_t)(str_rfind_char(arn.resource, '/') + 1));
-    struct jv *row = NULL;
-    TRY(iam_row_get(c->txn, c->arena, user ? "iam.user" : "iam.role", c->account, name, &row));
-    if (!str_eq(row_s(row, "arn"), principal))
-        return err_aws(400, "MalformedPolicyDocument",
-                       "Invalid principal in policy: \"AWS\":\"%.*s\"", STR_ARG(principal));
+    struct str bound = STR_NONE;
+    TRY(principals_bind(c->txn, c->arena, document, &bound));
+    row_set(c, row, "trust", document);
+    row_set(c, row, "trust_bound", bound);
     return NULL;
 }
 
-static struct err *check_principals(struct call *c, const struct jv *statement)
+static struct err *check_trust(struct str document)
 {
-    const struct jv *named = jv_get(jv_get(statement, "Principal"), "AWS");
-    if (jv_is(named, JV_STR))
-        return check_principal(c, jv_s(named));
-    for (size_t i = 0; i < jv_len(named); i++)
-        TRY(check_principal(c, jv_s(jv_at(named, i))));
-    return NULL;
-}
-
-static struct err *check_trust(struct call *c, struct str document)
-{
-    struct jv *policy = NULL;
     TRY(iam_check_document(document, POLICY_TRUST));
-    TRY(json_parse(c->arena, document, POLICY_DEPTH_MAX, &policy));
-    const struct jv *statements = jv_get(policy, "Statement");
-    if (jv_is(statements, JV_OBJ))
-        TRY(check_principals(c, statements));
-    else
-        for (size_t i = 0; i < jv_len(statements); i++)
-            TRY(check_principals(c, jv_at(statements, i)));
     if (iam_doc_chars(document) > IAM_TRUST_CHARS)
         return err_aws(409, "LimitExceeded", "Cannot exceed quota for ACLSizePerRole: %d",
                        IAM_TRUST_CHARS);
@@ -70,9 +49,9 @@ static struct err *check_trust(struct call *c, struct str document)
 OP_HANDLER(iam, CreateRole, CreateRoleRequest, CreateRoleResponse)
 {
     struct jv *row = NULL;
-    TRY(check_trust(c, in->AssumeRolePolicyDocument));
+    TRY(check_trust(in->AssumeRolePolicyDocument));
     TRY(iam_entity_new(c, IAM_ROLE, in->RoleName, in->Path, &in->Tags, &row));
-    row_set(c, row, "trust", in->AssumeRolePolicyDocument);
+    TRY(put_trust(c, row, in->AssumeRolePolicyDocument));
     row_set(c, row, "description", in->Description);
     row_set_i(c, row, "max_session_s",
               in->MaxSessionDuration.set ? in->MaxSessionDuration.v : IAM_SESSION_LEAST_S);
@@ -83,8 +62,7 @@ OP_HANDLER(iam, CreateRole, CreateRoleRequest, CreateRoleResponse)
     }
     TRY(iam_entity_put(c, IAM_ROLE, row));
     out->Role = ARENA_NEW(c->arena, struct iam_Role);
-    iam_role_out(c, row, true, out->Role);
-    return NULL;
+    return iam_role_out(c, row, true, out->Role);
 }
 
 OP_HANDLER(iam, GetRole, GetRoleRequest, GetRoleResponse)
@@ -92,8 +70,7 @@ OP_HANDLER(iam, GetRole, GetRoleRequest, GetRoleResponse)
     struct jv *row = NULL;
     TRY(iam_entity(c, IAM_ROLE, in->RoleName, &row));
     out->Role = ARENA_NEW(c->arena, struct iam_Role);
-    iam_role_out(c, row, true, out->Role);
-    return NULL;
+    return iam_role_out(c, row, true, out->Role);
 }
 
 OP_HANDLER(iam, ListRoles, ListRolesRequest, ListRolesResponse)
@@ -108,7 +85,7 @@ OP_HANDLER(iam, ListRoles, ListRolesRequest, ListRolesResponse)
     out->Roles.n = p.rows.n;
     out->Roles.v = ARENA_ARRAY(c->arena, p.rows.n + 1, struct iam_Role);
     for (size_t i = 0; i < p.rows.n; i++)
-        iam_role_out(c, p.rows.v[i], false, &out->Roles.v[i]);
+        TRY(iam_role_out(c, p.rows.v[i], false, &out->Roles.v[i]));
     out->IsTruncated = some_bool(p.next_marker.p != NULL);
     out->Marker = p.next_marker;
     return NULL;
@@ -152,15 +129,14 @@ OP_HANDLER(iam, UpdateRoleDescription, UpdateRoleDescriptionRequest, UpdateRoleD
     struct jv *row = NULL;
     TRY(role_update(c, in->RoleName, in->Description, (struct opt_int){0}, &row));
     out->Role = ARENA_NEW(c->arena, struct iam_Role);
-    iam_role_out(c, row, true, out->Role);
-    return NULL;
+    return iam_role_out(c, row, true, out->Role);
 }
 
 OP_HANDLER_NO_OUT(iam, UpdateAssumeRolePolicy, UpdateAssumeRolePolicyRequest)
 {
     struct jv *row = NULL;
     TRY(iam_entity(c, IAM_ROLE, in->RoleName, &row));
-    TRY(check_trust(c, in->PolicyDocument));
-    row_set(c, row, "trust", in->PolicyDocument);
+    TRY(check_trust(in->PolicyDocument));
+    TRY(put_trust(c, row, in->PolicyDocument));
     return iam_entity_put(c, IAM_ROLE, row);
 }

@@ -110,7 +110,8 @@ struct err *iam_uses_add(struct call *c, struct str policy_arn, const char *what
 
 /* users.c, roles.c, groups.c: rows as AWS shows them. `full`: with tags and boundary. */
 void iam_user_out(struct call *c, const struct jv *row, bool full, struct iam_User *out);
-void iam_role_out(struct call *c, const struct jv *row, bool full, struct iam_Role *out);
+struct err *iam_role_out(struct call *c, const struct jv *row, bool full, struct iam_Role *out)
+    MUST_CHECK;
 void iam_group_out(const struct jv *row, struct iam_Group *out);
 /* For deletion: DeleteConflict while policies are left. */
 struct err *iam_check_no_policies(const struct jv *row) MUST_CHECK;

@@ -32,6 +32,7 @@ bool key_from_row(struct arena *a UNUSED, struct str account, struct str region,
         .region = region,
         .state = state_of(jv_s(jv_get(row, "state"))),
         .policy = jv_s(jv_get(row, "policy")),
+        .policy_bound = jv_s(jv_get(row, "policy_bound")),
         .description = jv_s(jv_get(row, "description")),
         .created_ms = jv_i(jv_get(row, "created_ms"), 0),
         .deletion_ms = jv_i(jv_get(row, "deletion_ms"), 0),
@@ -55,23 +56,37 @@ static struct err *read_alias(struct call *c, struct str account, struct str reg
     return NULL;
 }
 
-struct err *key_find(struct call *c, struct str key_id, struct key *out, bool *out_found)
+/* alias/aws/NAME is made for the service NAME alone, when it is that service that calls. */
+static bool own_managed_alias(struct call *c, struct str account, struct str alias)
+{
+    struct str via = call_via_service(c);
+    return via.p != NULL && str_eq(account, c->account) && str_starts_c(alias, "alias/aws/") &&
+           str_eq(str_skip(alias, 10), str_cut(&via, '.'));
+}
+
+/* *out_alias: by which alias it was named, STR_NONE by none. */
+static struct err *find(struct call *c, struct str key_id, struct key *out, bool *out_found,
+                        struct str *out_alias)
 {
     struct str account = c->account, region = c->region, id = key_id;
     struct arn arn;
     if (str_starts_c(key_id, "arn:")) {
         if (!arn_parse(key_id, &arn) || !str_is(arn.service, "kms"))
             return err_aws(400, "InvalidArnException", "The ARN is not that of a KMS resource.");
+        /* A client reaches the keys of the Region that it calls: aws:RequestedRegion means what it
+         * says. Services name the Region of what they keep. */
+        if (!str_eq(arn.region, c->region) && !call_is_internal(c))
+            return err_aws(400, "NotFoundException", "Invalid arn %.*s", STR_ARG(arn.region));
         account = arn.account;
         region = arn.region;
         id = str_starts_c(arn.resource, "key/") ? str_skip(arn.resource, 4) : arn.resource;
     }
+    *out_alias = STR_NONE;
     if (str_starts_c(id, "alias/")) {
         struct str alias = id;
-        call_key(c, "kms:RequestAlias", alias);
+        *out_alias = alias;
         TRY(read_alias(c, account, region, alias, &id));
-        if (id.p == NULL && str_starts_c(alias, "alias/aws/") && call_via_service(c).p != NULL &&
-            str_eq(account, c->account))
+        if (id.p == NULL && own_managed_alias(c, account, alias))
             return key_managed(c, alias);
         if (id.p == NULL)
             id = alias;
@@ -87,6 +102,12 @@ struct err *key_find(struct call *c, struct str key_id, struct key *out, bool *o
     if (row != NULL)
         *out_found = key_from_row(c->arena, account, region, row, out);
     return NULL;
+}
+
+struct err *key_find(struct call *c, struct str key_id, struct key *out, bool *out_found)
+{
+    struct str alias;
+    return find(c, key_id, out, out_found, &alias);
 }
 
 struct err *key_need(struct call *c, struct str key_id, struct key *out)
@@ -126,6 +147,7 @@ struct err *key_save(struct call *c, const struct key *k)
     jv_set(a, r, STR("arn"), jv_new_str(a, k->arn));
     jv_set(a, r, STR("state"), jv_new_str(a, str_c(states[k->state])));
     jv_set(a, r, STR("policy"), jv_new_str(a, k->policy));
+    jv_set(a, r, STR("policy_bound"), jv_new_str(a, k->policy_bound));
     jv_set(a, r, STR("description"), jv_new_str(a, k->description));
     jv_set(a, r, STR("created_ms"), jv_new_int(a, k->created_ms));
     jv_set(a, r, STR("deletion_ms"), jv_new_int(a, k->deletion_ms));
@@ -140,6 +162,12 @@ struct err *key_save(struct call *c, const struct key *k)
 
 /* -- targets ----------------------------------------------------------------------------------- */
 
+/* A key's name becomes part of a condition key's; one with a NUL in it would pass for another. */
+static bool context_name_clear(struct str name)
+{
+    return name.n > 0 && memchr(name.p, '\0', name.n) == NULL;
+}
+
 static void context_keys(struct call *c, const struct kms_EncryptionContextType *x)
 {
     if (x == NULL || x->n == 0)
@@ -147,10 +175,33 @@ static void context_keys(struct call *c, const struct kms_EncryptionContextType 
     struct str *names = ARENA_ARRAY(c->arena, x->n, struct str);
     for (size_t i = 0; i < x->n; i++) {
         names[i] = x->v[i].key;
-        call_key(c, arena_fmt(c->arena, "kms:EncryptionContext:%.*s", STR_ARG(names[i])).p,
-                 x->v[i].value);
+        if (context_name_clear(names[i]))
+            call_key(c, arena_fmt(c->arena, "kms:EncryptionContext:%.*s", STR_ARG(names[i])).p,
+                     x->v[i].value);
     }
     call_key_list(c, "kms:EncryptionContextKeys", names, x->n);
+}
+
+static struct str truth(bool b)
+{
+    return b ? STR("true") : STR("false");
+}
+
+static void request_tag_keys(struct call *c, const struct kms_TagList *tags)
+{
+    struct str *names = ARENA_ARRAY(c->arena, tags->n + 1, struct str);
+    for (size_t i = 0; i < tags->n; i++) {
+        names[i] = tags->v[i].TagKey;
+        call_key(c, arena_fmt(c->arena, "aws:RequestTag/%.*s", STR_ARG(names[i])).p,
+                 tags->v[i].TagValue);
+    }
+    if (tags->n > 0)
+        call_key_list(c, "aws:TagKeys", names, tags->n);
+}
+
+static void number_key(struct call *c, const char *name, int64_t v)
+{
+    call_key(c, name, arena_fmt(c->arena, "%lld", (long long)v));
 }
 
 static void key_keys(struct call *c, const struct key *k)
@@ -160,11 +211,17 @@ static void key_keys(struct call *c, const struct key *k)
     call_key(c, "kms:KeyUsage", STR("ENCRYPT_DECRYPT"));
     call_key(c, "kms:KeyOrigin", STR("AWS_KMS"));
     call_key(c, "kms:MultiRegion", STR("false"));
-    const struct jv *tags = jv_get(k->row, "tags");
+    const struct jv *tags = jv_get(k->row, "tags"), *aliases = jv_get(k->row, "aliases");
     for (size_t i = 0; i < jv_len(tags); i++) {
         struct str name = jv_s(jv_get(jv_at(tags, i), "key"));
         call_key(c, arena_fmt(c->arena, "aws:ResourceTag/%.*s", STR_ARG(name)).p,
                  jv_s(jv_get(jv_at(tags, i), "value")));
+    }
+    if (jv_len(aliases) > 0) {
+        struct str *names = ARENA_ARRAY(c->arena, jv_len(aliases), struct str);
+        for (size_t i = 0; i < jv_len(aliases); i++)
+            names[i] = jv_s(jv_at(aliases, i));
+        call_key_list(c, "kms:ResourceAliases", names, jv_len(aliases));
     }
     call_key(c, "kms:ViaService", call_via_service(c));
 }
@@ -172,77 +229,149 @@ static void key_keys(struct call *c, const struct key *k)
 static struct err *target_of(struct call *c, struct str key_id, struct target *out)
 {
     struct key k;
+    struct str alias;
     bool found;
-    TRY(key_find(c, key_id, &k, &found));
+    TRY(find(c, key_id, &k, &found, &alias));
+    call_key(c, "kms:RequestAlias", alias);
     out->arn = k.arn;
     out->account = k.account;
     out->type = "AWS::KMS::Key";
     if (found) {
-        out->policy = k.policy;
+        out->policy = k.policy_bound.n > 0 ? k.policy_bound : k.policy;
         out->policy_required = true;
         key_keys(c, &k);
     }
     return NULL;
 }
 
+/* -- each operation's own keys:
+ * https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html */
+
 struct err *target_key(struct call *c, struct target *out)
 {
-    const struct shape *s = c->op->input;
-    if (strcmp(c->op->name, "Encrypt") == 0)
-        context_keys(c, &((const struct kms_EncryptRequest *)c->in)->EncryptionContext);
-    else if (strcmp(c->op->name, "GenerateDataKey") == 0)
-        context_keys(c, &((const struct kms_GenerateDataKeyRequest *)c->in)->EncryptionContext);
-    else if (strcmp(c->op->name, "GenerateDataKeyWithoutPlaintext") == 0)
-        context_keys(c, &((const struct kms_GenerateDataKeyWithoutPlaintextRequest *)c->in)
-                             ->EncryptionContext);
-    return target_of(c, shape_str_at(s, c->in, "KeyId"), out);
+    return target_of(c, shape_str_at(c->op->input, c->in, "KeyId"), out);
+}
+
+static struct err *target_use(struct call *c, const struct kms_EncryptionContextType *x,
+                              struct str key_id, struct target *out)
+{
+    context_keys(c, x);
+    call_key(c, "kms:EncryptionAlgorithm", STR("SYMMETRIC_DEFAULT"));
+    return target_of(c, key_id, out);
+}
+
+struct err *target_encrypt_key(struct call *c, struct target *out)
+{
+    const struct kms_EncryptRequest *in = c->in;
+    return target_use(c, &in->EncryptionContext, in->KeyId, out);
+}
+
+struct err *target_data_key(struct call *c, struct target *out)
+{
+    const struct kms_GenerateDataKeyRequest *in = c->in;
+    context_keys(c, &in->EncryptionContext);
+    return target_of(c, in->KeyId, out);
+}
+
+struct err *target_data_key_alone(struct call *c, struct target *out)
+{
+    const struct kms_GenerateDataKeyWithoutPlaintextRequest *in = c->in;
+    context_keys(c, &in->EncryptionContext);
+    return target_of(c, in->KeyId, out);
+}
+
+struct err *target_deleted_key(struct call *c, struct target *out)
+{
+    const struct kms_ScheduleKeyDeletionRequest *in = c->in;
+    number_key(c, "kms:ScheduleKeyDeletionPendingWindowInDays",
+               in->PendingWindowInDays.set ? in->PendingWindowInDays.v : KMS_WINDOW_MAX_DAYS);
+    return target_of(c, in->KeyId, out);
+}
+
+struct err *target_rotated_key(struct call *c, struct target *out)
+{
+    const struct kms_EnableKeyRotationRequest *in = c->in;
+    number_key(c, "kms:RotationPeriodInDays",
+               in->RotationPeriodInDays.set ? in->RotationPeriodInDays.v
+                                            : KMS_ROTATION_DEFAULT_DAYS);
+    return target_of(c, in->KeyId, out);
+}
+
+struct err *target_policy_key(struct call *c, struct target *out)
+{
+    const struct kms_PutKeyPolicyRequest *in = c->in;
+    call_key(c, "kms:BypassPolicyLockoutSafetyCheck",
+             truth(in->BypassPolicyLockoutSafetyCheck.v));
+    return target_of(c, in->KeyId, out);
+}
+
+struct err *target_tagged_key(struct call *c, struct target *out)
+{
+    const struct kms_TagResourceRequest *in = c->in;
+    request_tag_keys(c, &in->Tags);
+    return target_of(c, in->KeyId, out);
+}
+
+struct err *target_untagged_key(struct call *c, struct target *out)
+{
+    const struct kms_UntagResourceRequest *in = c->in;
+    if (in->TagKeys.n > 0)
+        call_key_list(c, "aws:TagKeys", in->TagKeys.v, in->TagKeys.n);
+    return target_of(c, in->KeyId, out);
 }
 
 struct err *target_ciphertext_key(struct call *c, struct target *out)
 {
     const struct kms_DecryptRequest *in = c->in;
-    context_keys(c, &in->EncryptionContext);
-    struct str arn;
-    if (in->KeyId.p != NULL)
-        arn = in->KeyId;
-    else if (!cipher_key_arn(in->CiphertextBlob, &arn))
+    struct str arn = in->KeyId;
+    if (arn.p == NULL && !cipher_key_arn(in->CiphertextBlob, &arn))
         return NULL; /* "*": the handler says what is wrong, to those who may decrypt anything */
-    return target_of(c, arn, out);
+    return target_use(c, &in->EncryptionContext, arn, out);
+}
+
+/* Both sides of ReEncrypt learn whether they are the same key. */
+static struct err *same_key_key(struct call *c, struct str source, struct str destination)
+{
+    struct key from, to;
+    bool found;
+    TRY(key_find(c, source, &from, &found));
+    TRY(key_find(c, destination, &to, &found));
+    call_key(c, "kms:ReEncryptOnSameKey", truth(str_eq(from.arn, to.arn)));
+    return NULL;
 }
 
 struct err *target_source_key(struct call *c, struct target *out)
 {
     const struct kms_ReEncryptRequest *in = c->in;
-    context_keys(c, &in->SourceEncryptionContext);
-    struct str arn;
-    if (in->SourceKeyId.p != NULL)
-        arn = in->SourceKeyId;
-    else if (!cipher_key_arn(in->CiphertextBlob, &arn))
+    struct str arn = in->SourceKeyId;
+    if (arn.p == NULL && !cipher_key_arn(in->CiphertextBlob, &arn))
         return NULL;
-    return target_of(c, arn, out);
+    TRY(same_key_key(c, arn, in->DestinationKeyId));
+    return target_use(c, &in->SourceEncryptionContext, arn, out);
 }
 
 struct err *target_destination_key(struct call *c, struct target *out)
 {
     const struct kms_ReEncryptRequest *in = c->in;
-    context_keys(c, &in->DestinationEncryptionContext);
-    return target_of(c, in->DestinationKeyId, out);
+    struct str arn = in->SourceKeyId;
+    if (arn.p != NULL || cipher_key_arn(in->CiphertextBlob, &arn))
+        TRY(same_key_key(c, arn, in->DestinationKeyId));
+    return target_use(c, &in->DestinationEncryptionContext, in->DestinationKeyId, out);
 }
 
 struct err *target_new_key(struct call *c, struct target *out UNUSED)
 {
     const struct kms_CreateKeyRequest *in = c->in;
+    struct str spec = in->KeySpec.p != NULL ? in->KeySpec : in->CustomerMasterKeySpec;
     call_key(c, "kms:CallerAccount", c->account);
+    call_key(c, "kms:KeySpec", spec.p != NULL ? spec : STR("SYMMETRIC_DEFAULT"));
+    call_key(c, "kms:KeyUsage", in->KeyUsage.p != NULL ? in->KeyUsage : STR("ENCRYPT_DECRYPT"));
+    call_key(c, "kms:KeyOrigin", in->Origin.p != NULL ? in->Origin : STR("AWS_KMS"));
+    call_key(c, "kms:MultiRegion", truth(in->MultiRegion.v));
     call_key(c, "kms:BypassPolicyLockoutSafetyCheck",
-             in->BypassPolicyLockoutSafetyCheck.v ? STR("true") : STR("false"));
-    struct str *names = ARENA_ARRAY(c->arena, in->Tags.n + 1, struct str);
-    for (size_t i = 0; i < in->Tags.n; i++) {
-        names[i] = in->Tags.v[i].TagKey;
-        call_key(c, arena_fmt(c->arena, "aws:RequestTag/%.*s", STR_ARG(names[i])).p,
-                 in->Tags.v[i].TagValue);
-    }
-    if (in->Tags.n > 0)
-        call_key_list(c, "aws:TagKeys", names, in->Tags.n);
+             truth(in->BypassPolicyLockoutSafetyCheck.v));
+    request_tag_keys(c, &in->Tags);
+    call_key(c, "kms:ViaService", call_via_service(c));
     return NULL;
 }
 

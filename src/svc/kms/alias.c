@@ -59,9 +59,37 @@ static struct err *alias_target(struct call *c, struct str key_id, struct key *o
     return NULL;
 }
 
+/* The key's row lists its aliases, for kms:ResourceAliases: read with the key at every call. */
+static struct err *row_aliases(struct call *c, const struct key *k, struct str without,
+                               struct str with)
+{
+    struct arena *a = c->arena;
+    const struct jv *former = jv_get(k->row, "aliases");
+    struct jv *left = jv_new_arr(a);
+    for (size_t i = 0; i < jv_len(former); i++)
+        if (!str_eq(jv_s(jv_at(former, i)), without) && !str_eq(jv_s(jv_at(former, i)), with))
+            jv_push(a, left, jv_at(former, i));
+    if (with.p != NULL)
+        jv_push(a, left, jv_new_str(a, with));
+    jv_set(a, k->row, STR("aliases"), left);
+    return key_save(c, k);
+}
+
+/* Takes the alias from the key that it pointed at, if that is still there. */
+static struct err *alias_leave(struct call *c, struct str alias, const struct key *former)
+{
+    struct key k;
+    bool found;
+    struct skey of = alias_of_key(former, alias);
+    TRY(txn_del(c->txn, KMS_T_ALIAS_OF, key_of(&of)));
+    TRY(key_find(c, former->id, &k, &found));
+    return found ? row_aliases(c, &k, alias, STR_NONE) : NULL;
+}
+
 struct err *alias_write(struct call *c, struct str alias, const struct key *k, int64_t created_ms)
 {
     struct arena *a = c->arena;
+    TRY(row_aliases(c, k, STR_NONE, alias));
     struct jv *row = jv_new_obj(a);
     jv_set(a, row, STR("target"), jv_new_str(a, k->id));
     jv_set(a, row, STR("created_ms"), jv_new_int(a, created_ms));
@@ -115,8 +143,8 @@ OP_HANDLER_NO_OUT(kms, UpdateAlias, UpdateAliasRequest)
     TRY(check_name(in->AliasName));
     TRY(need_alias(c, in->AliasName, &row, &former));
     TRY(alias_target(c, in->TargetKeyId, &k));
-    struct skey of = alias_of_key(&former, in->AliasName);
-    TRY(txn_del(c->txn, KMS_T_ALIAS_OF, key_of(&of)));
+    if (!str_eq(former.id, k.id))
+        TRY(alias_leave(c, in->AliasName, &former));
     return alias_write(c, in->AliasName, &k, jv_i(jv_get(row, "created_ms"), c->now_ms));
 }
 
@@ -125,8 +153,8 @@ OP_HANDLER_NO_OUT(kms, DeleteAlias, DeleteAliasRequest)
     struct jv *row;
     struct key former;
     TRY(need_alias(c, in->AliasName, &row, &former));
-    struct skey at = alias_key(c, in->AliasName), of = alias_of_key(&former, in->AliasName);
-    TRY(txn_del(c->txn, KMS_T_ALIAS_OF, key_of(&of)));
+    struct skey at = alias_key(c, in->AliasName);
+    TRY(alias_leave(c, in->AliasName, &former));
     return txn_del(c->txn, KMS_T_ALIAS, key_of(&at));
 }
 

@@ -73,14 +73,14 @@ OP_HANDLER(kms, CreateKey, CreateKeyRequest, CreateKeyResponse)
                     .region = c->region,
                     .state = KEY_ENABLED,
                     .description = in->Description.p != NULL ? in->Description : STR(""),
-                    .policy = in->Policy.p != NULL ? in->Policy : default_policy(c),
                     .created_ms = c->now_ms,
                     .version = 1,
                     .rotation_days = KMS_ROTATION_DEFAULT_DAYS,
                     .rotated_ms = c->now_ms,
                     .row = jv_new_obj(c->arena)};
     k.arn = call_arn(c, "kms", "key/%s", id);
-    TRY(kms_check_policy(c, &k, k.policy, in->BypassPolicyLockoutSafetyCheck.v));
+    TRY(kms_put_policy(c, &k, in->Policy.p != NULL ? in->Policy : default_policy(c),
+                       in->BypassPolicyLockoutSafetyCheck.v));
     kms_set_tags(c, &k, &in->Tags);
     TRY(material_create(c, &k));
     TRY(key_save(c, &k));
@@ -250,6 +250,19 @@ static struct err *delete_aliases(struct job *j, struct txn *t, const struct key
     }
 }
 
+/* The rows are gone; destroying the data key that sealed them reaches old copies as well. */
+static struct err *destroy_data_key(struct job *j, bool *done)
+{
+    struct arn arn;
+    if (arn_parse(j->payload, &arn) && str_starts_c(arn.resource, "key/")) {
+        struct key k = {.account = arn.account, .id = str_skip(arn.resource, 4)};
+        TRY(store_owner_destroy(j->ward->store, key_owner(j->arena, &k)));
+    }
+    *done = true;
+    return NULL;
+}
+
+/* The job ends only when the data key is destroyed too: it may be run again between the two. */
 static struct err *delete_due(struct job *j, int64_t *again_ms, bool *done)
 {
     struct txn *t CLEANUP(txn_abort) = NULL;
@@ -257,7 +270,9 @@ static struct err *delete_due(struct job *j, int64_t *again_ms, bool *done)
     struct key k;
     bool found;
     TRY(job_key_row(j, t, &k, &found));
-    *done = !found || k.state != KEY_PENDING_DELETION;
+    if (!found)
+        return destroy_data_key(j, done);
+    *done = k.state != KEY_PENDING_DELETION;
     if (*done)
         return NULL;
     if (k.deletion_ms > clock_now_ms()) {
@@ -268,13 +283,11 @@ static struct err *delete_due(struct job *j, int64_t *again_ms, bool *done)
     TRY(material_delete(t, &k));
     TRY(delete_aliases(j, t, &k));
     TRY(txn_del(t, KMS_T_KEY, key_of(&at)));
-    TRY(job_done_in(j, t));
     struct service_event ev = {.account = k.account, .region = k.region,
                                .source = "kms.amazonaws.com", .name = "DeleteKey",
                                .resource_arn = k.arn, .resource_type = "AWS::KMS::Key"};
     TRY(service_event_commit(j->ward, &t, &ev));
-    /* The rows are gone; destroying the data key that sealed them reaches old copies as well. */
-    return store_owner_destroy(j->ward->store, key_owner(j->arena, &k));
+    return destroy_data_key(j, done);
 }
 
 static enum job_next run_delete(struct job *j, int64_t *again_ms)
@@ -300,6 +313,8 @@ OP_HANDLER_NO_OUT(kms, EnableKeyRotation, EnableKeyRotationRequest)
 {
     struct key k;
     TRY(key_usable(c, in->KeyId, &k));
+    if (!k.rotates)
+        k.rotated_ms = c->now_ms; /* the first rotation is a period after it was turned on */
     k.rotates = true;
     if (in->RotationPeriodInDays.set)
         k.rotation_days = in->RotationPeriodInDays.v;
@@ -331,6 +346,29 @@ OP_HANDLER(kms, GetKeyRotationStatus, GetKeyRotationStatusRequest, GetKeyRotatio
 }
 
 /* New material becomes the newest version; the old ones stay, for what they encrypted. */
+static struct err *rotate(struct call *c, struct key *k)
+{
+    k->version++;
+    TRY(material_create(c, k));
+    return key_save(c, k);
+}
+
+/* The schedule of automatic rotation stays as it is. */
+OP_HANDLER(kms, RotateKeyOnDemand, RotateKeyOnDemandRequest, RotateKeyOnDemandResponse)
+{
+    struct key k;
+    TRY(key_usable(c, in->KeyId, &k));
+    TRY(not_managed(&k));
+    int64_t before = jv_i(jv_get(k.row, "on_demand"), 0);
+    if (before >= KMS_ON_DEMAND_MAX || k.version >= KMS_VERSIONS_MAX)
+        return err_aws(400, "LimitExceededException",
+                       "A key is rotated on demand at most %d times.", KMS_ON_DEMAND_MAX);
+    jv_set(c->arena, k.row, STR("on_demand"), jv_new_int(c->arena, before + 1));
+    TRY(rotate(c, &k));
+    out->KeyId = k.id;
+    return NULL;
+}
+
 static struct err *rotate_due(struct job *j, int64_t *again_ms, bool *done)
 {
     struct txn *t CLEANUP(txn_abort) = NULL;
@@ -348,10 +386,8 @@ static struct err *rotate_due(struct job *j, int64_t *again_ms, bool *done)
     }
     struct call c = {.ward = j->ward, .arena = j->arena, .txn = t, .account = k.account,
                      .region = k.region, .now_ms = now};
-    k.version++;
     k.rotated_ms = now;
-    TRY(material_create(&c, &k));
-    TRY(key_save(&c, &k));
+    TRY(rotate(&c, &k));
     *again_ms = next_rotation(&k);
     struct service_event ev = {.account = k.account, .region = k.region,
                                .source = "kms.amazonaws.com", .name = "RotateKey",

@@ -35,6 +35,7 @@ enum {
     KMS_WINDOW_MIN_DAYS = 7,
     KMS_WINDOW_MAX_DAYS = 30,
     KMS_ROTATION_DEFAULT_DAYS = 365,
+    KMS_ON_DEMAND_MAX = 25, /* rotations on demand in the life of a key */
     KMS_LIST_DEFAULT = 100,
     KMS_VERSIONS_MAX = 1000,
 };

@@ -5,25 +5,27 @@ static const struct need need_create[] = {{"kms:CreateKey", NULL, target_new_key
 static const struct need need_list_keys[] = {{"kms:ListKeys", NULL, NULL}, {0}};
 static const struct need need_list_aliases[] = {{"kms:ListAliases", NULL, NULL}, {0}};
 static const struct need need_random[] = {{"kms:GenerateRandom", NULL, NULL}, {0}};
-#define ON_KEY(op) static const struct need need_##op[] = {{"kms:" #op, NULL, target_key}, {0}}
+#define ABOUT(op, target) static const struct need need_##op[] = {{"kms:" #op, NULL, target}, {0}}
+#define ON_KEY(op) ABOUT(op, target_key)
 ON_KEY(DescribeKey);
 ON_KEY(EnableKey);
 ON_KEY(DisableKey);
-ON_KEY(ScheduleKeyDeletion);
+ABOUT(ScheduleKeyDeletion, target_deleted_key);
 ON_KEY(CancelKeyDeletion);
 ON_KEY(UpdateKeyDescription);
-ON_KEY(EnableKeyRotation);
+ABOUT(EnableKeyRotation, target_rotated_key);
 ON_KEY(DisableKeyRotation);
 ON_KEY(GetKeyRotationStatus);
+ON_KEY(RotateKeyOnDemand);
 ON_KEY(GetKeyPolicy);
-ON_KEY(PutKeyPolicy);
+ABOUT(PutKeyPolicy, target_policy_key);
 ON_KEY(ListKeyPolicies);
-ON_KEY(TagResource);
-ON_KEY(UntagResource);
+ABOUT(TagResource, target_tagged_key);
+ABOUT(UntagResource, target_untagged_key);
 ON_KEY(ListResourceTags);
-ON_KEY(Encrypt);
-ON_KEY(GenerateDataKey);
-ON_KEY(GenerateDataKeyWithoutPlaintext);
+ABOUT(Encrypt, target_encrypt_key);
+ABOUT(GenerateDataKey, target_data_key);
+ABOUT(GenerateDataKeyWithoutPlaintext, target_data_key_alone);
 static const struct need need_decrypt[] = {{"kms:Decrypt", NULL, target_ciphertext_key}, {0}};
 static const struct need need_reencrypt[] = {{"kms:ReEncryptFrom", NULL, target_source_key},
                                              {"kms:ReEncryptTo", NULL, target_destination_key},
@@ -62,6 +64,7 @@ static const struct op_row rows[] = {
     WRITE(EnableKeyRotation, need_EnableKeyRotation, "KeyId RotationPeriodInDays", NULL),
     WRITE(DisableKeyRotation, need_DisableKeyRotation, "KeyId", NULL),
     READ(GetKeyRotationStatus, need_GetKeyRotationStatus, "KeyId"),
+    WRITE(RotateKeyOnDemand, need_RotateKeyOnDemand, "KeyId", "*"),
     WRITE(CreateAlias, need_create_alias, "AliasName TargetKeyId", NULL),
     WRITE(UpdateAlias, need_update_alias, "AliasName TargetKeyId", NULL),
     WRITE(DeleteAlias, need_delete_alias, "AliasName", NULL),

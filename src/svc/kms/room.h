@@ -11,6 +11,7 @@ struct key { /* a row of kms.key, read */
     struct str id, arn, account, region;
     enum key_state state;
     struct str policy, description;
+    struct str policy_bound;  /* the policy with ids for its principals; empty: it names none */
     int64_t created_ms, deletion_ms;
     int64_t version;          /* newest material */
     bool rotates, managed;    /* managed: AWS's own for a service, closed to policy changes */
@@ -37,7 +38,16 @@ struct str key_owner(struct arena *a, const struct key *k);
 bool key_from_row(struct arena *a, struct str account, struct str region, struct jv *row,
                   struct key *out);
 
-struct err *target_key(struct call *c, struct target *out);         /* input member KeyId */
+struct err *target_key(struct call *c, struct target *out); /* input member KeyId; and below, with
+                                                             * the operation's own condition keys */
+struct err *target_encrypt_key(struct call *c, struct target *out);
+struct err *target_data_key(struct call *c, struct target *out);
+struct err *target_data_key_alone(struct call *c, struct target *out);
+struct err *target_deleted_key(struct call *c, struct target *out);
+struct err *target_rotated_key(struct call *c, struct target *out);
+struct err *target_policy_key(struct call *c, struct target *out);
+struct err *target_tagged_key(struct call *c, struct target *out);
+struct err *target_untagged_key(struct call *c, struct target *out);
 struct err *target_ciphertext_key(struct call *c, struct target *out); /* Decrypt */
 struct err *target_source_key(struct call *c, struct target *out);  /* ReEncrypt */
 struct err *target_destination_key(struct call *c, struct target *out);
@@ -85,6 +95,7 @@ OP_DECLARE(kms, UpdateKeyDescription);
 OP_DECLARE(kms, EnableKeyRotation);
 OP_DECLARE(kms, DisableKeyRotation);
 OP_DECLARE(kms, GetKeyRotationStatus);
+OP_DECLARE(kms, RotateKeyOnDemand);
 OP_DECLARE(kms, CreateAlias);
 OP_DECLARE(kms, UpdateAlias);
 OP_DECLARE(kms, DeleteAlias);
@@ -102,8 +113,8 @@ OP_DECLARE(kms, GenerateDataKey);
 OP_DECLARE(kms, GenerateDataKeyWithoutPlaintext);
 OP_DECLARE(kms, GenerateRandom);
 
-struct err *kms_check_policy(struct call *c, const struct key *k, struct str text, bool bypass)
-    MUST_CHECK;
+/* Checks a policy and puts it into *k, with its principals' ids; the key is not yet saved. */
+struct err *kms_put_policy(struct call *c, struct key *k, struct str text, bool bypass) MUST_CHECK;
 struct err *kms_check_tags(const struct kms_TagList *tags) MUST_CHECK;
 void kms_set_tags(struct call *c, struct key *k, const struct kms_TagList *tags);
 struct err *kms_aliases_of(struct call *c, const struct key *k, struct str *out, size_t max,

@@ -3,14 +3,25 @@
 
 enum { DATA_KEY_MAX = 1024 };
 
-static void context_of(struct call *c, const struct kms_EncryptionContextType *x,
-                       struct context *out)
+/* Each key once and without NULs: what the policies saw is what the ciphertext is bound to. */
+static struct err *context_of(struct call *c, const struct kms_EncryptionContextType *x,
+                              struct context *out)
 {
     out->n = x->n;
     out->v = ARENA_ARRAY(c->arena, x->n + 1, struct context_pair);
     for (size_t i = 0; i < x->n; i++)
         out->v[i] = (struct context_pair){x->v[i].key, x->v[i].value};
     context_sort(out);
+    for (size_t i = 0; i < out->n; i++) {
+        struct str key = out->v[i].key;
+        if (key.n == 0 || memchr(key.p, '\0', key.n) != NULL)
+            return err_aws(400, "ValidationException",
+                           "A key of the encryption context is empty or holds a NUL character.");
+        if (i > 0 && str_eq(key, out->v[i - 1].key))
+            return err_aws(400, "ValidationException",
+                           "A key of the encryption context is given twice.");
+    }
+    return NULL;
 }
 
 static struct err *check_algorithm(struct str a)
@@ -35,10 +46,10 @@ OP_HANDLER(kms, Encrypt, EncryptRequest, EncryptResponse)
     struct context x;
     TRY(check_algorithm(in->EncryptionAlgorithm));
     TRY(key_usable(c, in->KeyId, &k));
-    TRY(check_dry_run(in->DryRun));
-    context_of(c, &in->EncryptionContext, &x);
-    TRY(cipher_seal(c, &k, &x, in->Plaintext, &out->CiphertextBlob));
     wipe_with_arena(c->arena, in->Plaintext);
+    TRY(context_of(c, &in->EncryptionContext, &x));
+    TRY(check_dry_run(in->DryRun));
+    TRY(cipher_seal(c, &k, &x, in->Plaintext, &out->CiphertextBlob));
     out->KeyId = k.arn;
     out->EncryptionAlgorithm = STR("SYMMETRIC_DEFAULT");
     return NULL;
@@ -69,10 +80,12 @@ OP_HANDLER(kms, Decrypt, DecryptRequest, DecryptResponse)
     TRY(check_algorithm(in->EncryptionAlgorithm));
     if (in->Recipient != NULL)
         return err_not_implemented(c, "Decrypt for a Nitro enclave (Recipient)");
+    if (in->DryRunModifiers.n > 0)
+        return err_not_implemented(c, "DryRunModifiers");
     TRY(key_of_blob(c, in->CiphertextBlob, in->KeyId, &k));
-    TRY(check_dry_run(in->DryRun));
-    context_of(c, &in->EncryptionContext, &x);
+    TRY(context_of(c, &in->EncryptionContext, &x));
     TRY(cipher_open(c, &k, &x, in->CiphertextBlob, &out->Plaintext));
+    TRY(check_dry_run(in->DryRun));
     out->KeyId = k.arn;
     out->EncryptionAlgorithm = STR("SYMMETRIC_DEFAULT");
     return NULL;
@@ -86,11 +99,13 @@ OP_HANDLER(kms, ReEncrypt, ReEncryptRequest, ReEncryptResponse)
     TRY(check_algorithm(in->SourceEncryptionAlgorithm));
     TRY(check_algorithm(in->DestinationEncryptionAlgorithm));
     TRY(key_of_blob(c, in->CiphertextBlob, in->SourceKeyId, &from));
+    if (in->DryRunModifiers.n > 0)
+        return err_not_implemented(c, "DryRunModifiers");
     TRY(key_usable(c, in->DestinationKeyId, &to));
-    TRY(check_dry_run(in->DryRun));
-    context_of(c, &in->SourceEncryptionContext, &source);
-    context_of(c, &in->DestinationEncryptionContext, &destination);
+    TRY(context_of(c, &in->SourceEncryptionContext, &source));
+    TRY(context_of(c, &in->DestinationEncryptionContext, &destination));
     TRY(cipher_open(c, &from, &source, in->CiphertextBlob, &plain));
+    TRY(check_dry_run(in->DryRun));
     TRY(cipher_seal(c, &to, &destination, plain, &out->CiphertextBlob));
     out->SourceKeyId = from.arn;
     out->KeyId = to.arn;
@@ -126,8 +141,8 @@ static struct err *data_key(struct call *c, const struct data_key_request *r, st
     size_t n;
     TRY(data_key_size(r, &n));
     TRY(key_usable(c, r->key_id, &k));
+    TRY(context_of(c, r->context, &x));
     TRY(check_dry_run(r->dry_run));
-    context_of(c, r->context, &x);
     char *bytes = arena_alloc(c->arena, n);
     rand_bytes(bytes, n);
     *plain = str_of(bytes, n);

@@ -46,10 +46,12 @@ struct err *sts_target_role(struct call *c, struct target *out)
     sts_tag_keys(c, in);
     call_key(c, "sts:ExternalId", in->ExternalId);
     call_key(c, "sts:RoleSessionName", in->RoleSessionName);
-    call_key(c, "sts:SourceIdentity", in->SourceIdentity);
+    call_key(c, "sts:SourceIdentity",
+             in->SourceIdentity.p != NULL ? in->SourceIdentity : c->id.source_identity);
     out->arn = in->RoleArn.p != NULL ? in->RoleArn : STR("*");
     out->account = role_account(in->RoleArn);
-    out->policy = jv_s(jv_get(row, "trust"));
+    struct str bound = jv_s(jv_get(row, "trust_bound"));
+    out->policy = bound.p != NULL ? bound : jv_s(jv_get(row, "trust"));
     out->policy_required = true;
     out->type = "AWS::IAM::Role";
     return NULL;

@@ -2,16 +2,19 @@
  * https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecuritytokenservice.html */
 #include "room.h"
 
+/* What a chained session hands on counts like what is asked for: a role that does not accept tags
+ * or a source identity cannot be assumed from a session that has them.
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html */
 static bool with_tags(const struct call *c)
 {
     const struct sts_AssumeRoleRequest *in = c->in;
-    return in->Tags.n > 0 || in->TransitiveTagKeys.n > 0;
+    return in->Tags.n > 0 || in->TransitiveTagKeys.n > 0 || jv_len(c->id.transitive_tags) > 0;
 }
 
 static bool with_source_identity(const struct call *c)
 {
     const struct sts_AssumeRoleRequest *in = c->in;
-    return in->SourceIdentity.p != NULL;
+    return in->SourceIdentity.p != NULL || c->id.source_identity.n > 0;
 }
 
 static const struct need need_assume[] = {

@@ -67,19 +67,34 @@ struct err *sts_session_tags(struct call *c, const struct sts_AssumeRoleRequest 
     return NULL;
 }
 
+static void request_tag(struct call *c, struct str key, struct str value)
+{
+    if (key.p != NULL)
+        call_key(c, arena_fmt(c->arena, "aws:RequestTag/%.*s", STR_ARG(key)).p, value);
+}
+
+/* Of the new session as it would be: what is asked for, and what the caller's session hands on. */
 void sts_tag_keys(struct call *c, const struct sts_AssumeRoleRequest *in)
 {
-    size_t n = in->Tags.n;
-    struct str *keys = ARENA_ARRAY(c->arena, n + 1, struct str);
-    for (size_t i = 0; i < n; i++) {
-        const struct sts_Tag *t = &in->Tags.v[i];
-        keys[i] = t->Key;
-        if (t->Key.p != NULL)
-            call_key(c, arena_fmt(c->arena, "aws:RequestTag/%.*s", STR_ARG(t->Key)).p, t->Value);
+    const struct jv *handed = c->id.transitive_tags, *before = c->id.session_tags;
+    size_t most = in->Tags.n + jv_len(handed), n = 0, n_transitive = 0;
+    struct str *keys = ARENA_ARRAY(c->arena, most + 1, struct str);
+    struct str *transitive =
+        ARENA_ARRAY(c->arena, in->TransitiveTagKeys.n + jv_len(handed) + 1, struct str);
+    for (size_t i = 0; i < in->Tags.n; i++) {
+        keys[n++] = in->Tags.v[i].Key;
+        request_tag(c, in->Tags.v[i].Key, in->Tags.v[i].Value);
+    }
+    for (size_t i = 0; i < in->TransitiveTagKeys.n; i++)
+        transitive[n_transitive++] = in->TransitiveTagKeys.v[i];
+    for (size_t i = 0; i < jv_len(handed); i++) {
+        struct str key = jv_s(jv_at(handed, i));
+        keys[n++] = key;
+        transitive[n_transitive++] = key;
+        request_tag(c, key, jv_s(jv_get_str(before, key)));
     }
     if (n > 0)
         call_key_list(c, "aws:TagKeys", keys, n);
-    if (in->TransitiveTagKeys.n > 0)
-        call_key_list(c, "sts:TransitiveTagKeys", in->TransitiveTagKeys.v,
-                      in->TransitiveTagKeys.n);
+    if (n_transitive > 0)
+        call_key_list(c, "sts:TransitiveTagKeys", transitive, n_transitive);
 }

@@ -59,6 +59,8 @@ class KeysTest(unittest.TestCase):
         with self.assertRaises(ClientError) as e:
             self.kms.encrypt(KeyId=self.key["KeyId"], Plaintext=b"x")
         self.assertEqual(code(e), "KMSInvalidStateException")
+        policy = self.kms.get_key_policy(KeyId=self.key["KeyId"])["Policy"]
+        self.kms.put_key_policy(KeyId=self.key["KeyId"], Policy=policy)  # as AWS's table of states
         self.kms.cancel_key_deletion(KeyId=self.key["KeyId"])
         state = self.kms.describe_key(KeyId=self.key["KeyId"])["KeyMetadata"]["KeyState"]
         self.assertEqual(state, "Disabled")
@@ -85,6 +87,35 @@ class KeysTest(unittest.TestCase):
         self.kms.disable_key_rotation(KeyId=self.key["KeyId"])
         self.assertFalse(self.kms.get_key_rotation_status(
             KeyId=self.key["KeyId"])["KeyRotationEnabled"])
+
+    def test_rotation_keeps_what_was_encrypted_before(self):
+        key = self.key["KeyId"]
+        blobs = [self.kms.encrypt(KeyId=key, Plaintext=b"0")["CiphertextBlob"]]
+        for n in range(1, 4):
+            self.kms.rotate_key_on_demand(KeyId=key)
+            blobs.append(self.kms.encrypt(KeyId=key, Plaintext=b"%d" % n)["CiphertextBlob"])
+        for n, blob in enumerate(blobs):
+            self.assertEqual(self.kms.decrypt(CiphertextBlob=blob)["Plaintext"], b"%d" % n)
+        # one version's material does not open another's, nor one that is not there
+        at = len(blobs[0]) - 1 - 12 - 16 - 4
+        self.assertEqual([b[at:at + 4] for b in blobs], [b"\0\0\0" + bytes([v])
+                                                        for v in (1, 2, 3, 4)])
+        for version in (b"\0\0\0\1", b"\0\0\0\5", b"\0\0\0\0", b"\xff\xff\xff\xff"):
+            with self.assertRaises(ClientError) as e:
+                self.kms.decrypt(CiphertextBlob=blobs[2][:at] + version + blobs[2][at + 4:])
+            self.assertEqual(code(e), "InvalidCiphertextException")
+        new = self.kms.re_encrypt(CiphertextBlob=blobs[0], DestinationKeyId=key)["CiphertextBlob"]
+        self.assertEqual(new[at:at + 4], b"\0\0\0\4")
+        for _ in range(22):
+            self.kms.rotate_key_on_demand(KeyId=key)
+        with self.assertRaises(ClientError) as e:
+            self.kms.rotate_key_on_demand(KeyId=key)
+        self.assertEqual(code(e), "LimitExceededException")
+        self.assertEqual(self.kms.decrypt(CiphertextBlob=blobs[0])["Plaintext"], b"0")
+        self.kms.disable_key(KeyId=key)
+        with self.assertRaises(ClientError) as e:
+            self.kms.rotate_key_on_demand(KeyId=key)
+        self.assertEqual(code(e), "DisabledException")
 
     def test_tags(self):
         k = self.key["KeyId"]
@@ -178,6 +209,12 @@ class UseTest(unittest.TestCase):
         with self.assertRaises(ClientError) as e:
             self.kms.encrypt(KeyId=self.key, Plaintext=b"x", DryRun=True)
         self.assertEqual(code(e), "DryRunOperationException")
+        blob = self.kms.encrypt(KeyId=self.key, Plaintext=b"x")["CiphertextBlob"]
+        for ciphertext, expected in ((blob, "DryRunOperationException"),
+                                     (blob[:-1] + b"?", "InvalidCiphertextException")):
+            with self.assertRaises(ClientError) as e:
+                self.kms.decrypt(CiphertextBlob=ciphertext, DryRun=True)
+            self.assertEqual(code(e), expected)
 
 
 class AliasTest(unittest.TestCase):
@@ -265,6 +302,148 @@ class PermissionTest(unittest.TestCase):
             self.kms.put_key_policy(KeyId=self.key, PolicyName="default",
                                     Policy=json.dumps(policy))
         self.assertEqual(code(e), "MalformedPolicyDocumentException")
+
+    def test_largest_policy(self):
+        """Key policies have 32 KB, more than any other."""
+        policy = json.loads(self.kms.get_key_policy(KeyId=self.key)["Policy"])
+        policy["Statement"].append({"Effect": "Deny", "Principal": "*", "Action": "kms:CreateGrant",
+                                    "Resource": "*", "Condition": {"StringEquals": {
+                                        "aws:PrincipalTag/x": ["v" * 90] * 300}}})
+        self.assertGreater(len(json.dumps(policy)), 28000)
+        self.kms.put_key_policy(KeyId=self.key, Policy=json.dumps(policy))
+        policy["Statement"][-1]["Condition"]["StringEquals"]["aws:PrincipalTag/x"] *= 2
+        with self.assertRaises(ClientError) as e:
+            self.kms.put_key_policy(KeyId=self.key, Policy=json.dumps(policy))
+        self.assertIn(code(e), ("LimitExceededException", "ValidationException"))
+
+    def test_principals_are_kept_by_id(self):
+        user = "kms-" + uuid.uuid4().hex[:8]
+        arn = self.iam.create_user(UserName=user)["User"]["Arn"]
+        first = self.iam.get_user(UserName=user)["User"]["UserId"]
+        me = client("sts").get_caller_identity()["Arn"]
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": [me, arn]}, "Action": "kms:*",
+             "Resource": "*"}]})
+        key = self.kms.create_key(Policy=policy)["KeyMetadata"]["Arn"]
+        self.assertEqual(self.kms.get_key_policy(KeyId=key)["Policy"], policy)
+        creds = self.iam.create_access_key(UserName=user)["AccessKey"]
+        client("kms", creds).describe_key(KeyId=key)
+        self.iam.delete_access_key(UserName=user, AccessKeyId=creds["AccessKeyId"])
+        self.iam.delete_user(UserName=user)
+        self.assertIn(first, self.kms.get_key_policy(KeyId=key)["Policy"])
+        with self.assertRaises(ClientError) as e:
+            self.kms.put_key_policy(KeyId=key, Policy=policy)
+        self.assertEqual(code(e), "MalformedPolicyDocumentException")
+        self.iam.create_user(UserName=user)
+        creds = self.iam.create_access_key(UserName=user)["AccessKey"]
+        with self.assertRaises(ClientError) as e:
+            client("kms", creds).describe_key(KeyId=key)
+        self.assertEqual(code(e), "AccessDeniedException")
+
+    def denied(self, call, **kw):
+        with self.assertRaises(ClientError) as e:
+            call(**kw)
+        self.assertEqual(code(e), "AccessDeniedException")
+
+    def deny(self, action, condition):
+        self.put({"Effect": "Allow", "Action": "kms:*", "Resource": "*"},
+                 {"Effect": "Deny", "Action": action, "Resource": "*", "Condition": condition})
+
+    def test_condition_keys_of_operations(self):
+        """A Deny holds only where the key is there: each is, on both sides."""
+        kms, key = self.theirs, self.kms.create_key()["KeyMetadata"]["Arn"]
+        policy = self.kms.get_key_policy(KeyId=key)["Policy"]
+        self.deny("kms:PutKeyPolicy", {"Bool": {"kms:BypassPolicyLockoutSafetyCheck": "true"}})
+        self.denied(kms.put_key_policy, KeyId=key, Policy=policy,
+                    BypassPolicyLockoutSafetyCheck=True)
+        kms.put_key_policy(KeyId=key, Policy=policy)
+        self.deny("kms:ScheduleKeyDeletion",
+                  {"NumericLessThan": {"kms:ScheduleKeyDeletionPendingWindowInDays": "30"}})
+        self.denied(kms.schedule_key_deletion, KeyId=key, PendingWindowInDays=7)
+        kms.schedule_key_deletion(KeyId=key)
+        kms.cancel_key_deletion(KeyId=key)
+        kms.enable_key(KeyId=key)
+        self.deny("kms:EnableKeyRotation", {"NumericLessThan": {"kms:RotationPeriodInDays": "365"}})
+        self.denied(kms.enable_key_rotation, KeyId=key, RotationPeriodInDays=90)
+        kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=365)
+        self.deny(["kms:TagResource", "kms:UntagResource"],
+                  {"ForAnyValue:StringEquals": {"aws:TagKeys": "owner"}})
+        self.denied(kms.tag_resource, KeyId=key, Tags=[{"TagKey": "owner", "TagValue": "me"}])
+        self.denied(kms.untag_resource, KeyId=key, TagKeys=["owner"])
+        kms.tag_resource(KeyId=key, Tags=[{"TagKey": "a", "TagValue": "b"}])
+        kms.untag_resource(KeyId=key, TagKeys=["a"])
+        self.deny("kms:TagResource", {"StringEquals": {"aws:RequestTag/class": "public"}})
+        self.denied(kms.tag_resource, KeyId=key, Tags=[{"TagKey": "class", "TagValue": "public"}])
+        kms.tag_resource(KeyId=key, Tags=[{"TagKey": "class", "TagValue": "secret"}])
+        self.deny("kms:CreateKey", {"StringNotEquals": {"kms:KeySpec": "SYMMETRIC_DEFAULT"}})
+        self.denied(kms.create_key, KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")
+        kms.create_key()
+
+    def test_condition_keys_of_use(self):
+        kms, key = self.theirs, self.kms.create_key()["KeyMetadata"]["Arn"]
+        self.deny("kms:Encrypt", {"StringEquals": {"kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}})
+        self.denied(kms.encrypt, KeyId=key, Plaintext=b"x")
+        self.deny("kms:ReEncrypt*", {"Bool": {"kms:ReEncryptOnSameKey": "true"}})
+        blob = kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+        self.denied(kms.re_encrypt, CiphertextBlob=blob, DestinationKeyId=key)
+        kms.re_encrypt(CiphertextBlob=blob, DestinationKeyId=self.key)
+
+    def test_aliases_in_policies(self):
+        kms, key = self.theirs, self.kms.create_key()["KeyMetadata"]["Arn"]
+        one, two = ("alias/t-%s-%s" % (uuid.uuid4().hex[:8], n) for n in ("one", "two"))
+        self.kms.create_alias(AliasName=one, TargetKeyId=key)
+        self.kms.create_alias(AliasName=two, TargetKeyId=key)
+        self.put({"Effect": "Allow", "Action": "kms:Encrypt", "Resource": "*", "Condition": {
+            "ForAnyValue:StringEquals": {"kms:ResourceAliases": two}}})
+        kms.encrypt(KeyId=key, Plaintext=b"x")
+        self.denied(kms.encrypt, KeyId=self.key, Plaintext=b"x")
+        self.kms.update_alias(AliasName=two, TargetKeyId=self.key)
+        self.denied(kms.encrypt, KeyId=key, Plaintext=b"x")
+        kms.encrypt(KeyId=self.key, Plaintext=b"x")
+        self.kms.delete_alias(AliasName=two)
+        self.denied(kms.encrypt, KeyId=self.key, Plaintext=b"x")
+        self.put({"Effect": "Allow", "Action": "kms:Encrypt", "Resource": "*", "Condition": {
+            "StringEquals": {"kms:RequestAlias": one}}})
+        kms.encrypt(KeyId=one, Plaintext=b"x")
+        self.denied(kms.encrypt, KeyId=key, Plaintext=b"x")
+
+    def test_a_context_key_is_what_it_says(self):
+        """A NUL does not make one key pass for another."""
+        self.put({"Effect": "Allow", "Action": "kms:Encrypt", "Resource": "*", "Condition": {
+            "StringEquals": {"kms:EncryptionContext:app": "notes"}}})
+        self.denied(self.theirs.encrypt, KeyId=self.key, Plaintext=b"x",
+                    EncryptionContext={"app\0": "notes"})
+        with self.assertRaises(ClientError) as e:
+            self.kms.encrypt(KeyId=self.key, Plaintext=b"x", EncryptionContext={"app\0": "notes"})
+        self.assertEqual(code(e), "ValidationException")
+
+    def test_another_region(self):
+        """A key is reached in its own Region, so that aws:RequestedRegion means something."""
+        blob = self.kms.encrypt(KeyId=self.key, Plaintext=b"x")["CiphertextBlob"]
+        far = boto3.client("kms", region_name="eu-west-1")
+        for call, kw in ((far.describe_key, {"KeyId": self.key}),
+                         (far.encrypt, {"KeyId": self.key, "Plaintext": b"x"}),
+                         (far.decrypt, {"CiphertextBlob": blob})):
+            with self.assertRaises(ClientError) as e:
+                call(**kw)
+            self.assertEqual(code(e), "NotFoundException")
+
+    def test_managed_keys_are_of_their_service(self):
+        """alias/aws/s3 comes into being when S3 uses it; no other does, and none by a client."""
+        s3, bucket = client("s3"), "b-" + uuid.uuid4().hex
+        s3.create_bucket(Bucket=bucket)
+        for alias in ("alias/aws/ebs", 'alias/aws/s3"x', "alias/aws/s3/x"):
+            with self.assertRaises(ClientError):
+                s3.put_object(Bucket=bucket, Key="k", Body=b"x", ServerSideEncryption="aws:kms",
+                              SSEKMSKeyId=alias)
+        s3.put_object(Bucket=bucket, Key="k", Body=b"x", ServerSideEncryption="aws:kms")
+        names = [a["AliasName"] for p in self.kms.get_paginator("list_aliases").paginate()
+                 for a in p["Aliases"]]
+        self.assertEqual([n for n in names if n.startswith("alias/aws/s3")], ["alias/aws/s3"])
+        self.assertNotIn("alias/aws/ebs", names)
+        with self.assertRaises(ClientError) as e:
+            self.kms.encrypt(KeyId="alias/aws/s3", Plaintext=b"x")
+        self.assertEqual(code(e), "AccessDeniedException")
 
     def test_malformed_policy(self):
         with self.assertRaises(ClientError) as e:

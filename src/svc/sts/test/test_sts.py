@@ -212,6 +212,49 @@ class Assume(Case):
         self.fails("AccessDenied", self.assume, self.sts, plain, SourceIdentity="alice",
                    text="sts:SetSourceIdentity")
 
+    def test_what_a_chain_hands_on_must_be_accepted(self):
+        first = self.role(trust({"AWS": self.account}, ["sts:AssumeRole", "sts:SetSourceIdentity",
+                                                        "sts:TagSession"]))
+        plain = self.role(trust({"AWS": self.account}))
+        tags = [{"Key": "team", "Value": "red"}]
+        named = client("sts", self.assume(self.sts, first, SourceIdentity="alice")["Credentials"])
+        self.fails("AccessDenied", self.assume, named, plain, text="sts:SetSourceIdentity")
+        tagged = client("sts", self.assume(self.sts, first, Tags=tags,
+                                           TransitiveTagKeys=["team"])["Credentials"])
+        self.fails("AccessDenied", self.assume, tagged, plain, text="sts:TagSession")
+        short = client("sts", self.assume(self.sts, first, Tags=tags)["Credentials"])
+        self.assume(short, plain)  # nothing is handed on
+        only_red = self.role(json.dumps({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": self.account}, "Action": "sts:AssumeRole"},
+            {"Effect": "Allow", "Principal": {"AWS": self.account}, "Action": "sts:TagSession",
+             "Condition": {"StringEquals": {"aws:RequestTag/team": "red"},
+                           "ForAllValues:StringEquals": {"sts:TransitiveTagKeys": ["team"]}}}]}))
+        self.assume(tagged, only_red)
+
+    def test_trust_is_in_who_was_there(self):
+        me, key = self.user(doc("Allow", "sts:*"))
+        mine, name_ = client("sts", key), me["UserName"]
+        role = self.role(trust({"AWS": me["Arn"]}))
+        shown = lambda: self.iam.get_role(RoleName=role["RoleName"])["Role"][
+            "AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["AWS"]
+        self.assume(mine, role)
+        self.assertEqual(shown(), me["Arn"])
+        self.iam.update_user(UserName=name_, NewUserName=name_ + "-2")
+        self.assume(mine, role)  # the same user still
+        self.iam.update_user(UserName=name_ + "-2", NewUserName=name_)
+        self.iam.delete_access_key(UserName=name_, AccessKeyId=key["AccessKeyId"])
+        self.iam.delete_user_policy(UserName=name_, PolicyName="p")
+        self.iam.delete_user(UserName=name_)
+        self.assertEqual(shown(), me["UserId"])
+        again = self.iam.create_user(UserName=name_)["User"]
+        self.assertEqual(again["Arn"], me["Arn"])
+        other = client("sts", self.iam.create_access_key(UserName=name_)["AccessKey"])
+        self.fails("AccessDenied", self.assume, other, role)
+        self.iam.update_assume_role_policy(RoleName=role["RoleName"],
+                                           PolicyDocument=trust({"AWS": me["Arn"]}))
+        self.assume(other, role)
+        self.assertEqual(shown(), me["Arn"])
+
     def test_session_tags(self):
         role = self.role(trust({"AWS": self.account}, ["sts:AssumeRole", "sts:TagSession"]),
                          Tags=[{"Key": "team", "Value": "red"}],
