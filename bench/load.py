@@ -1,17 +1,21 @@
-"""A load generator for the benches: many keep-alive connections, requests signed beforehand.
+"""A load generator for the benches: requests signed here, replayed by load.c.
 
-It must cost much less than what it measures, so each worker process owns some connections, drives
-them with one epoll loop, and replays ready bytes (signing is done before the clock starts; a
-signature is good for fifteen minutes). Loopback only; every run is bounded in time and count."""
+Signing is done before the clock starts (a signature is good for fifteen minutes), and the replaying
+program costs a small part of what a server does, whichever server it is. Loopback only; every run is
+bounded in time and count."""
+import atexit
 import datetime
 import hashlib
 import hmac
-import multiprocessing
-import select
-import socket
-import ssl
-import time
+import json
+import os
+import shutil
+import struct
+import subprocess
+import tempfile
 import urllib.parse
+
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def hmac256(key, text):
@@ -45,106 +49,26 @@ class Signer:
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def response_end(data):
-    """The length of the first whole response in data, or 0; and its status."""
-    head = data.find(b"\r\n\r\n")
-    if head < 0:
-        return 0, 0
-    status = int(data[9:12])
-    low = bytes(data[:head]).lower()
-    at = low.find(b"content-length:")
-    if at >= 0:
-        end = head + 4 + int(low[at + 15:].split(b"\r\n", 1)[0])
-        return (end, status) if len(data) >= end else (0, 0)
-    if b"transfer-encoding: chunked" in low:
-        end = data.find(b"0\r\n\r\n", head + 4)
-        return (end + 5, status) if end >= 0 else (0, 0)
-    return head + 4, status
+class Generator:
+    """load.c, compiled at its first use; the program goes with the process."""
+    program = None
+
+    @classmethod
+    def path(cls):
+        if cls.program is None:
+            folder = tempfile.mkdtemp(prefix="ward-bench-")
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            cls.program = os.path.join(folder, "load")
+            subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", os.path.join(HERE, "load.c"), "-o",
+                            cls.program, "-lssl", "-lcrypto"], check=True)
+        return cls.program
 
 
-def worker(address, ca, requests, connections, seconds, start, results):
-    context = None
-    if ca is not None:
-        context = ssl.create_default_context(cafile=ca)
-    poll = select.epoll()
-    conns = {}
-
-    def connect(number):
-        s = socket.create_connection(address, 30)
-        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if context is not None:
-            s = context.wrap_socket(s, server_hostname=address[0])
-        s.setblocking(False)
-        conns[s.fileno()] = [s, number, bytearray()]
-        poll.register(s.fileno(), select.EPOLLIN)
-        return s.fileno()
-
-    for i in range(connections):
-        connect(i)
-    n, done, bad, latencies, sent_at = len(requests), 0, 0, [], {}
-    start.wait()
-    began = time.monotonic()
-    for fd, c in conns.items():
-        sent_at[fd] = time.monotonic()
-        c[0].sendall(requests[c[1] % n])
-    while time.monotonic() - began < seconds:
-        for fd, _ in poll.poll(0.5):
-            c = conns[fd]
-            try:
-                while True:
-                    data = c[0].recv(65536)
-                    if not data:
-                        raise ConnectionError("the server closed a connection")
-                    c[2] += data
-                    if context is None or c[0].pending() == 0:
-                        break
-            except (BlockingIOError, ssl.SSLWantReadError):
-                pass
-            end, status = response_end(c[2])
-            if end == 0:
-                continue
-            closes = b"connection: close" in bytes(c[2][:end]).lower()
-            del c[2][:end]
-            now = time.monotonic()
-            latencies.append(now - sent_at[fd])
-            done += status == 200
-            bad += status != 200
-            c[1] += connections
-            if closes:  # a server that takes one request a connection gets a new one each time
-                poll.unregister(fd)
-                c[0].close()
-                del conns[fd]
-                fd = connect(c[1])
-                c = conns[fd]
-            sent_at[fd] = now
-            c[0].sendall(requests[c[1] % n])
-    took = time.monotonic() - began
-    for c in conns.values():
-        c[0].close()
-    results.put((done, bad, took, latencies))
-
-
-def run(endpoint, ca, requests, connections=64, seconds=5, processes=1):
+def run(endpoint, ca, requests, connections=64, seconds=5):
     """requests: ready bytes, replayed in turn. Returns rate, failures, and latencies in ms."""
     url = urllib.parse.urlsplit(endpoint)
-    ca = ca if url.scheme == "https" else None
-    start, results = multiprocessing.Event(), multiprocessing.Queue()
-    share = connections // processes
-    workers = [multiprocessing.Process(target=worker, args=(
-        (url.hostname, url.port), ca, requests[i::processes], share, seconds, start, results))
-        for i in range(processes)]
-    for w in workers:
-        w.start()
-    time.sleep(1)  # the workers connect before the clock starts
-    start.set()
-    parts = [results.get() for _ in workers]
-    for w in workers:
-        w.join()
-    latencies = sorted(x for p in parts for x in p[3])
-    done, bad = sum(p[0] for p in parts), sum(p[1] for p in parts)
-    took = max(p[2] for p in parts)
-
-    def at(q):
-        return 1000 * latencies[min(len(latencies) - 1, int(q * len(latencies)))]
-    return {"rate": done / took, "failed": bad, "p50_ms": at(0.5), "p99_ms": at(0.99),
-            "max_ms": at(1)}
+    data = b"".join(struct.pack("<I", len(r)) + r for r in requests)
+    args = [Generator.path(), url.hostname, str(url.port), ca if url.scheme == "https" else "-",
+            str(connections), str(seconds)]
+    out = subprocess.run(args, input=data, check=True, capture_output=True).stdout
+    return json.loads(out)

@@ -255,7 +255,8 @@ struct jv *tags_without(struct arena *a, const struct jv *tags, const struct str
 
 /* Rows as JSON documents: most of what a room keeps. Owner: "ACCOUNT" unless given. */
 struct err *row_get(struct call *c, const char *table, struct str key, struct jv **out) MUST_CHECK;
-/* The same by txn_peek: for rows that many only look at. */
+/* The same by txn_look: for rows that many only look at. Members of the row itself may be set, what
+ * hangs below them is shared and may not be changed. */
 struct err *row_peek(struct call *c, const char *table, struct str key, struct jv **out) MUST_CHECK;
 struct err *row_put(struct call *c, const char *table, struct str owner, struct str key,
                     const struct jv *row) MUST_CHECK;

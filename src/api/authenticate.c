@@ -35,7 +35,7 @@ static struct err *read_identity(struct line *l)
 {
     struct call *c = &l->c;
     struct txn *t CLEANUP(txn_abort) = NULL;
-    TRY(store_begin(c->ward->store, TXN_READ, &t));
+    TRY(store_begin(c->ward->store, TXN_LOOK, &t));
     return identity_of_key(c->ward->store, t, l->arena, c->sig.access_key_id,
                            c->sig.session_token, c->now_ms, &c->id);
 }
@@ -68,7 +68,8 @@ static struct err *check(struct line *l, struct str body)
     TRY(payload_hash(l, body));
     struct sig_request r = {.method = l->wire.method, .path = l->x->path, .query = l->x->query,
                             .headers = l->x->headers, .n_headers = l->x->n_headers};
-    TRY(sigv4_check(l->arena, &r, &c->sig, c->id.secret, c->now_ms, l->signing_key));
+    TRY(sigv4_check_kept(l->arena, &r, &c->sig, c->id.secret, c->id.signing, c->now_ms,
+                         l->signing_key));
     if (!str_is(c->sig.service, c->room->model->signing_name))
         return err_aws(403, "SignatureDoesNotMatch",
                        "Credential should be scoped to correct service: '%s'.",

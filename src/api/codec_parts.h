@@ -25,6 +25,10 @@ static inline const void *list_item(const struct shape *s, const struct any_list
 struct err *list_make(struct arena *a, const struct shape *s, size_t n, const char *code,
                       struct any_list *out) MUST_CHECK;
 
+/* Of the entries of a map with the same key the last one counts, as for AWS: a policy must not read
+ * one of them and a handler another. */
+void map_last_wins(const struct shape *s, struct any_list *map);
+
 struct json_opts {
     bool wire;   /* names as on the wire, else the model's */
     bool coerce; /* strings to numbers and so on */

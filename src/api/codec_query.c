@@ -19,17 +19,25 @@ struct query {
 static struct err *decode_value(const struct query *q, const struct shape *s, enum time_format time,
                                 const struct node *n, void *out, int depth);
 
+struct placed { /* a parameter and its place: qsort() need not leave equal ones in order */
+    struct str name, value;
+    size_t at;
+};
+
 /* '.' sorts before everything, so that the children of a name follow it directly. */
 static int by_name(const void *x, const void *y)
 {
-    struct str a = ((const struct wire_param *)x)->name, b = ((const struct wire_param *)y)->name;
+    const struct placed *px = x, *py = y;
+    struct str a = px->name, b = py->name;
     for (size_t i = 0; i < a.n && i < b.n; i++) {
         int ca = a.p[i] == '.' ? -1 : (unsigned char)a.p[i];
         int cb = b.p[i] == '.' ? -1 : (unsigned char)b.p[i];
         if (ca != cb)
             return ca < cb ? -1 : 1;
     }
-    return a.n == b.n ? 0 : (a.n < b.n ? -1 : 1);
+    if (a.n == b.n)
+        return px->at < py->at ? -1 : 1;
+    return a.n < b.n ? -1 : 1;
 }
 
 static struct node *child_for(struct arena *a, struct node *parent, struct str name)
@@ -49,9 +57,9 @@ static struct node *child_for(struct arena *a, struct node *parent, struct str n
 static struct err *build_tree(struct arena *a, const struct wire_param *params, size_t count,
                               struct node *root)
 {
-    struct wire_param *sorted = ARENA_ARRAY(a, count + 1, struct wire_param);
-    if (count > 0)
-        memcpy(sorted, params, count * sizeof *sorted);
+    struct placed *sorted = ARENA_ARRAY(a, count + 1, struct placed);
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = (struct placed){params[i].name, params[i].value, i};
     qsort(sorted, count, sizeof *sorted, by_name);
     for (size_t i = 0; i < count; i++) {
         struct node *at = root;
@@ -85,8 +93,10 @@ struct numbered {
 
 static int by_index(const void *x, const void *y)
 {
-    int64_t a = ((const struct numbered *)x)->index, b = ((const struct numbered *)y)->index;
-    return a == b ? 0 : (a < b ? -1 : 1);
+    const struct numbered *a = x, *b = y;
+    if (a->index == b->index) /* "1" and "01" */
+        return str_cmp(a->node->name, b->node->name);
+    return a->index < b->index ? -1 : 1;
 }
 
 static size_t numbered_children(struct arena *a, const struct node *n, struct numbered **out)
@@ -133,6 +143,8 @@ static struct err *decode_items(const struct query *q, const struct shape *s, co
         else
             TRY(decode_value(q, s->elem, s->elem->time, v[i].node, item, depth));
     }
+    if (s->kind == SH_MAP)
+        map_last_wins(s, &l);
     *out = l;
     return NULL;
 }

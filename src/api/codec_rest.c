@@ -33,6 +33,7 @@ static struct err *decode_header_list(struct arena *a, const struct shape_member
             continue;
         for (struct str rest = r->headers[i].value; rest.p != NULL;) {
             struct str piece = str_trim(str_cut(&rest, ','));
+            TRY(check_text(piece, code));
             if (piece.n > 0)
                 TRY(text_decode(a, m->shape->elem, m->shape->elem->time, piece, code,
                                 (char *)l.v + n++ * m->shape->item_size));

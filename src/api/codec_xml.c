@@ -52,6 +52,8 @@ static struct err *decode_items(struct arena *a, const struct shape *s,
     for (const struct xml *c = x->first; c != NULL; c = c->next)
         if (is_item(s, flat, c))
             TRY(decode_item(a, s, c, (char *)l.v + n++ * s->item_size, depth));
+    if (s->kind == SH_MAP)
+        map_last_wins(s, &l);
     *out = l;
     return NULL;
 }

@@ -160,6 +160,7 @@ static struct err *decode_map(struct arena *a, const struct json_opts *o, const 
         TRY(decode_value(a, o, s->elem, s->elem->time, &j->obj.v[i].value, item + s->value_offset,
                          depth));
     }
+    map_last_wins(s, &l);
     *out = l;
     return NULL;
 }

@@ -52,7 +52,7 @@ static struct err *audit_and_commit(struct line *l)
 static struct err *attempt(struct line *l)
 {
     struct call *c = &l->c;
-    enum txn_mode mode = c->row->effect == OP_WRITE ? TXN_WRITE : TXN_READ;
+    enum txn_mode mode = c->row->effect == OP_WRITE ? TXN_WRITE : TXN_LOOK;
     l->extras.n = 0;
     c->n_extra_headers = 0;
     c->out = c->op->output_size == 0 ? NULL : arena_alloc(l->arena, c->op->output_size);
@@ -96,7 +96,7 @@ struct err *line_transact(struct line *l)
 struct err *line_begin_body(struct line *l)
 {
     struct call *c = &l->c;
-    TRY(store_begin(c->ward->store, TXN_READ, &c->txn));
+    TRY(store_begin(c->ward->store, TXN_LOOK, &c->txn));
     struct err *e = line_authorise(l);
     if (e == NULL)
         e = validate(l);

@@ -3,7 +3,7 @@
  * https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html */
 #include "line.h"
 
-enum { RECORD_USER_AGENT_MAX = 1024 };
+enum { RECORD_USER_AGENT_MAX = 1024, RECORD_USUAL = 2048 };
 
 void call_record(struct call *c, const char *key, struct str value)
 {
@@ -199,6 +199,7 @@ struct err *line_record(struct line *l, const struct err *e, struct buf *json,
     if (c->id.who.kind == PRINCIPAL_ANONYMOUS && l->resources.n > 0 &&
         l->resources.v[0].account.n > 0)
         account = l->resources.v[0].account; /* whose bucket it is */
+    (void)buf_reserve(json, RECORD_USUAL); /* grown once */
     struct jw w = jw_to(json);
     jw_obj(&w);
     jw_kc(&w, "eventVersion", "1.11");

@@ -100,7 +100,9 @@ static int rank_needs(const struct op_route *route, const struct wire_request *r
 static bool match_route(const struct op_route *route, const struct wire_request *r, struct str path,
                         struct match *out)
 {
-    *out = (struct match){.route = route};
+    out->route = route; /* the labels' room is not cleared for each route */
+    out->n_labels = 0;
+    out->rank = 0;
     struct str query = str_c(route->http_uri);
     struct str template = str_cut(&query, '?');
     if (!match_path(template, path, out) || !match_query(query, r, out))

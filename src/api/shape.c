@@ -1,6 +1,7 @@
 #include "shape.h"
 
 #include "../core/clock.h"
+#include "../core/map.h"
 #include "codec_parts.h"
 
 const struct op_model *model_op(const struct service_model *m, struct str name)
@@ -99,6 +100,40 @@ struct err *list_make(struct arena *a, const struct shape *s, size_t n, const ch
     out->n = n;
     out->set = true;
     return arena_check(a);
+}
+
+/* Maps are small nearly always; only what is large gets an index. */
+enum { MAP_SMALL = 16 };
+
+static bool later_key(const struct map *index, const struct shape *s, const struct any_list *l,
+                      size_t i)
+{
+    struct str key = *(const struct str *)list_item(s, l, i);
+    if (l->n > MAP_SMALL)
+        return map_get(index, key) != list_item(s, l, i);
+    for (size_t k = i + 1; k < l->n; k++)
+        if (str_eq(key, *(const struct str *)list_item(s, l, k)))
+            return true;
+    return false;
+}
+
+void map_last_wins(const struct shape *s, struct any_list *l)
+{
+    struct map index = MAP_INIT;
+    size_t kept = 0, n = l->n;
+    for (size_t i = 0; n > MAP_SMALL && i < n; i++)
+        map_put(&index, *(const struct str *)list_item(s, l, i),
+                (char *)l->v + i * s->item_size);
+    for (size_t i = 0; n > 1 && i < n; i++) {
+        if (later_key(&index, s, l, i))
+            continue;
+        if (kept < i) /* behind the place that it goes to: nobody looks there again */
+            memcpy((char *)l->v + kept * s->item_size, list_item(s, l, i), s->item_size);
+        kept++;
+    }
+    if (n > 1)
+        l->n = kept;
+    map_clear(&index);
 }
 
 struct str shape_str_at(const struct shape *s, const void *value, const char *path)
@@ -240,7 +275,7 @@ void shape_record(struct jw *w, const struct shape *s, const void *value, const 
 {
     jw_obj(w);
     for (uint32_t i = 0; s != NULL && value != NULL && i < s->n_members; i++)
-        if (listed(only, s->members[i].name))
+        if (member_value(&s->members[i], value) != NULL && listed(only, s->members[i].name))
             record_member(w, &s->members[i], value, 1);
     jw_end(w);
 }

@@ -110,9 +110,22 @@ struct err *row_get(struct call *c, const char *table, struct str key, struct jv
 
 struct err *row_peek(struct call *c, const char *table, struct str key, struct jv **out)
 {
-    struct str text;
-    TRY(txn_peek(c->txn, table, key, c->arena, &text));
-    return row_of_text(c, text, out);
+    const struct jv *kept;
+    *out = NULL;
+    TRY(txn_look_json(c->txn, table, key, c->arena, &kept));
+    if (kept == NULL)
+        return NULL;
+    if (!jv_is(kept, JV_OBJ))
+        return err_detail(err_new(ERR_CORRUPT, "Stored data failed its integrity check."),
+                          "table %s: a row that is no object", table);
+    /* Its top is the caller's own, so that members may be set; what hangs below is shared. */
+    struct jv *row = jv_new_obj(c->arena);
+    row->obj.n = kept->obj.n;
+    row->obj.v = ARENA_ARRAY(c->arena, kept->obj.n + 1, struct jv_member);
+    memcpy(row->obj.v, kept->obj.v, kept->obj.n * sizeof *row->obj.v);
+    row->cap = (uint32_t)kept->obj.n;
+    *out = row;
+    return NULL;
 }
 
 struct err *row_put(struct call *c, const char *table, struct str owner, struct str key,

@@ -8,32 +8,33 @@ enum {
     PATH_MAX_BYTES = 256,
 };
 
+/* Where the walk stands: one step for each member or element, innermost first. Spelled out only
+ * when something is wrong there. */
+struct step {
+    const struct step *outer;
+    const char *name;
+    bool lower; /* its first letter is written small */
+};
+
 struct check {
     struct arena *arena;
     struct buf message; /* without the count in front */
     int found;
-    char path[PATH_MAX_BYTES];
-    size_t path_n;
+    const struct step *at;
 };
 
 /* --- the path: "tags.1.member.tagKey" */
 
-static size_t path_push(struct check *c, const char *text, bool lower)
+static void add_path(struct buf *b, const struct step *at)
 {
-    size_t before = c->path_n;
-    char first = lower && text[0] >= 'A' && text[0] <= 'Z' ? (char)(text[0] + 32) : text[0];
-    int n = snprintf(c->path + c->path_n, sizeof c->path - c->path_n, "%s%c%s",
-                     before > 0 ? "." : "", first, text + 1);
-    c->path_n += (size_t)n;
-    if (c->path_n >= sizeof c->path)
-        c->path_n = sizeof c->path - 1;
-    return before;
-}
-
-static void path_pop(struct check *c, size_t before)
-{
-    c->path_n = before;
-    c->path[before] = '\0';
+    if (at->outer != NULL) {
+        add_path(b, at->outer);
+        buf_char(b, '.');
+    }
+    char first = at->name[0];
+    bool lower = at->lower && first >= 'A' && first <= 'Z';
+    buf_char(b, lower ? (char)(first + ('a' - 'A')) : first);
+    buf_c(b, at->name + 1);
 }
 
 /* --- reports */
@@ -110,15 +111,19 @@ static bool report(struct check *c, const struct shape *s, const void *p, bool h
             add_simple(c, b, s, p);
         buf_char(b, '\'');
     }
+    struct buf path CLEANUP(buf_clear) = BUF_INIT(64 * 1024);
+    add_path(&path, c->at);
     buf_c(b, " at '");
-    buf_c(b, c->path);
+    buf_str(b, str_take(buf_view(&path), PATH_MAX_BYTES));
     buf_c(b, "' failed to satisfy constraint: ");
     return true;
 }
 
 static void add_number(struct buf *b, const struct shape *s, double v)
 {
-    if (s->kind == SH_FLOAT && v == (double)(int64_t)v)
+    if (!(v >= -0x1p63 && v < 0x1p63)) /* the model's "no limit": 2^63 - 1 as a double is 2^63 */
+        buf_fmt(b, "%.0f", v);
+    else if (s->kind == SH_FLOAT && v == (double)(int64_t)v)
         buf_fmt(b, "%.1f", v);
     else if (s->kind == SH_FLOAT)
         buf_fmt(b, "%g", v);
@@ -257,13 +262,16 @@ static void check_struct(struct check *c, const struct shape *s, const void *p, 
         const struct shape_member *m = &s->members[i];
         if (m->shape->kind == SH_STREAM)
             continue;
-        size_t before = path_push(c, m->name, true);
         const void *v = member_value(m, p);
+        if (v == NULL && !m->required)
+            continue;
+        struct step here = {c->at, m->name, true};
+        c->at = &here;
         if (v != NULL)
             check_value(c, m->shape, v, m->sensitive, depth + 1);
         else if (m->required && report(c, m->shape, NULL, false))
             buf_c(&c->message, "Member must not be null");
-        path_pop(c, before);
+        c->at = here.outer;
     }
 }
 
@@ -284,9 +292,10 @@ static void check_items(struct check *c, const struct shape *s, const struct any
             struct str name = s->kind == SH_MAP ? str_take(*(const struct str *)item, 64)
                                                 : arena_fmt(c->arena, "%zu", i + 1);
             struct str step = arena_fmt(c->arena, "%.*s.member", STR_ARG(name));
-            size_t before = path_push(c, step.p, false);
+            struct step here = {c->at, step.p, false};
+            c->at = &here;
             check_value(c, s->elem, value, hidden, depth + 1);
-            path_pop(c, before);
+            c->at = here.outer;
         } else {
             bad_value = bad_value || violations(s->elem, value) != 0;
         }

@@ -119,7 +119,7 @@ static void give_back(struct ledger *l, uint32_t shard)
 static void entry_hash(uint32_t shard, uint64_t seq, const unsigned char prev[SHA256_SIZE],
                        const struct ledger_record *r, unsigned char out[SHA256_SIZE])
 {
-    struct buf head = BUF_INIT(512);
+    struct buf head CLEANUP(buf_clear) = BUF_INIT(512);
     buf_add(&head, prev, SHA256_SIZE);
     buf_u32(&head, shard);
     buf_u64(&head, seq);
@@ -127,12 +127,8 @@ static void entry_hash(uint32_t shard, uint64_t seq, const unsigned char prev[SH
     buf_char(&head, (char)r->flags);
     buf_str(&head, r->account);
     buf_char(&head, '\0');
-    struct hash *h = hash_new(HASH_SHA256);
-    hash_add(h, buf_view(&head));
-    hash_add(h, r->json);
-    hash_end(h, out);
-    hash_free(h);
-    buf_clear(&head);
+    const struct str parts[] = {buf_view(&head), r->json};
+    hash_parts(HASH_SHA256, parts, ARRAY_LEN(parts), out);
 }
 
 static struct err *put_entry(struct txn *t, uint32_t shard, uint64_t seq,
@@ -140,6 +136,7 @@ static struct err *put_entry(struct txn *t, uint32_t shard, uint64_t seq,
                              const unsigned char hash[SHA256_SIZE], const struct ledger_record *r)
 {
     struct buf v CLEANUP(buf_clear) = BUF_INIT(LEDGER_RECORD_MAX + 1024);
+    (void)buf_reserve(&v, ENTRY_FIXED + r->account.n + r->json.n);
     buf_char(&v, (char)r->flags);
     buf_u64(&v, (uint64_t)r->time_ms);
     buf_add(&v, prev, SHA256_SIZE);

@@ -27,6 +27,9 @@ enum { GAP = 0 };
  * block is not lost. */
 enum { FIRST_BLOCK = 8 * 1024, BLOCK_MAX = 256 * 1024, LONELY = 32 * 1024 };
 
+/* An arena with a large cap is a request's, which usually needs no second block then. */
+enum { LARGE_CAP = 16 * 1024 * 1024, LARGE_FIRST_BLOCK = 24 * 1024 };
+
 struct block {
     struct block *next;
     size_t size, used;
@@ -68,7 +71,7 @@ struct arena *arena_new(size_t cap_bytes)
     struct arena *a = calloc(1, sizeof *a);
     CHECK(a != NULL);
     a->cap = cap_bytes;
-    a->head = a->first = block_new(FIRST_BLOCK);
+    a->head = a->first = block_new(cap_bytes >= LARGE_CAP ? LARGE_FIRST_BLOCK : FIRST_BLOCK);
     return a;
 }
 

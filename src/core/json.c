@@ -26,8 +26,15 @@ static struct err *invalid(struct str text, int max_depth)
                    line, str_utf8_count(str_of(text.p + start, at - start)) + 1);
 }
 
-/* Copies `text`, writing "e0" behind each integer of 19 digits or more: so spelled, simdjson takes
- * it as a double. The text need not be valid. */
+/* Whether simdjson has an integer type for these digits, the sign in front of them known. */
+static bool is_wide(struct str digits, bool minus)
+{
+    struct str most = minus ? STR("9223372036854775808") : STR("18446744073709551615");
+    return digits.n != most.n ? digits.n > most.n : str_cmp(digits, most) > 0;
+}
+
+/* Copies `text`, writing "e0" behind each integer that is too wide: so spelled, simdjson takes it
+ * as a double. The text need not be valid. */
 static struct str with_wide_integers(struct arena *a, struct str text)
 {
     char *to = arena_alloc_raw(a, text.n + text.n / 19 * 2 + 2);
@@ -41,13 +48,14 @@ static struct str with_wide_integers(struct arena *a, struct str text)
         } else if (c == '"') {
             in_string = !in_string;
         } else if (!in_string && c >= '0' && c <= '9') {
-            size_t digits = 1;
-            for (; i < text.n && text.p[i] >= '0' && text.p[i] <= '9'; digits++)
+            size_t from = i - 1;
+            while (i < text.n && text.p[i] >= '0' && text.p[i] <= '9')
                 to[o++] = text.p[i++];
             if (i < text.n && memchr(".eE", text.p[i], 3) != NULL) {
                 while (i < text.n && memchr("0123456789.eE+-", text.p[i], 15) != NULL)
                     to[o++] = text.p[i++];
-            } else if (digits >= 19) {
+            } else if (is_wide(str_of(text.p + from, i - from),
+                               from > 0 && text.p[from - 1] == '-')) {
                 to[o++] = 'e';
                 to[o++] = '0';
             }

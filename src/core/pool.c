@@ -7,51 +7,83 @@ struct item {
     void *arg;
 };
 
+struct worker {
+    struct pool *pool;
+    pthread_t id;
+    pthread_cond_t wake;
+    struct worker *below; /* on the stack of idle workers */
+    struct item item;     /* handed over while idle; fn NULL: none */
+};
+
+/* Idle workers stand on a stack, and work goes to the one that was busy last: its stack, buffers and
+ * contexts are still in the processor's caches, and workers that are not needed stay untouched. */
 struct pool {
     pthread_mutex_t lock;
-    pthread_cond_t some;
-    struct item *ring;
+    struct worker *idle;
+    struct item *ring; /* work that waits: only while nobody is idle */
     size_t max, head, n;
     bool stopping;
     int threads;
-    pthread_t ids[];
+    struct worker workers[];
 };
 
-static void *worker(void *arg)
+static bool take_waiting(struct pool *p, struct item *out)
 {
-    struct pool *p = arg;
-    for (;;) {
-        pthread_mutex_lock(&p->lock);
-        while (p->n == 0 && !p->stopping)
-            pthread_cond_wait(&p->some, &p->lock);
-        if (p->n == 0) {
-            pthread_mutex_unlock(&p->lock);
-            return NULL;
-        }
-        struct item it = p->ring[p->head];
-        p->head = (p->head + 1) % p->max;
-        p->n--;
-        pthread_mutex_unlock(&p->lock);
-        it.fn(it.arg);
+    if (p->n == 0)
+        return false;
+    *out = p->ring[p->head];
+    p->head = (p->head + 1) % p->max;
+    p->n--;
+    return true;
+}
+
+/* Waits for work. false: there will be none. */
+static bool next_item(struct worker *w, struct item *out)
+{
+    struct pool *p = w->pool;
+    pthread_mutex_lock(&p->lock);
+    bool got = take_waiting(p, out);
+    if (!got && !p->stopping) {
+        w->below = p->idle;
+        p->idle = w;
+        while (w->item.fn == NULL && !p->stopping)
+            pthread_cond_wait(&w->wake, &p->lock);
+        got = w->item.fn != NULL;
+        *out = w->item;
+        w->item.fn = NULL;
     }
+    pthread_mutex_unlock(&p->lock);
+    return got;
+}
+
+static void *work(void *arg)
+{
+    struct item it;
+    while (next_item(arg, &it))
+        it.fn(it.arg);
+    return NULL;
 }
 
 struct err *pool_new(int threads, size_t queue_max, struct pool **out_pool)
 {
     CHECK(threads > 0 && queue_max > 0);
-    struct pool *p = calloc(1, sizeof *p + (size_t)threads * sizeof(pthread_t));
+    struct pool *p = calloc(1, sizeof *p + (size_t)threads * sizeof p->workers[0]);
     CHECK(p != NULL);
     p->ring = calloc(queue_max, sizeof *p->ring);
     CHECK(p->ring != NULL);
     p->max = queue_max;
     pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->some, NULL);
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, POOL_STACK_BYTES);
     int rc = 0;
-    for (; p->threads < threads && rc == 0; p->threads += rc == 0)
-        rc = pthread_create(&p->ids[p->threads], &attr, worker, p);
+    while (p->threads < threads && rc == 0) {
+        struct worker *w = &p->workers[p->threads];
+        w->pool = p;
+        pthread_cond_init(&w->wake, NULL);
+        rc = pthread_create(&w->id, &attr, work, w);
+        p->threads += rc == 0;
+    }
     pthread_attr_destroy(&attr);
     if (rc != 0) {
         pool_free(p);
@@ -64,14 +96,19 @@ struct err *pool_new(int threads, size_t queue_max, struct pool **out_pool)
 bool pool_submit(struct pool *p, void (*fn)(void *), void *arg)
 {
     pthread_mutex_lock(&p->lock);
-    bool room = p->n < p->max && !p->stopping;
-    if (room) {
+    bool taken = !p->stopping && (p->idle != NULL || p->n < p->max);
+    struct worker *w = taken ? p->idle : NULL;
+    if (w != NULL) {
+        p->idle = w->below;
+        w->item = (struct item){fn, arg};
+    } else if (taken) {
         p->ring[(p->head + p->n) % p->max] = (struct item){fn, arg};
         p->n++;
-        pthread_cond_signal(&p->some);
     }
     pthread_mutex_unlock(&p->lock);
-    return room;
+    if (w != NULL) /* outside the lock, which it takes first */
+        pthread_cond_signal(&w->wake);
+    return taken;
 }
 
 void pool_free(struct pool *p)
@@ -80,11 +117,13 @@ void pool_free(struct pool *p)
         return;
     pthread_mutex_lock(&p->lock);
     p->stopping = true;
-    pthread_cond_broadcast(&p->some);
-    pthread_mutex_unlock(&p->lock);
     for (int i = 0; i < p->threads; i++)
-        pthread_join(p->ids[i], NULL);
-    pthread_cond_destroy(&p->some);
+        pthread_cond_signal(&p->workers[i].wake);
+    pthread_mutex_unlock(&p->lock);
+    for (int i = 0; i < p->threads; i++) {
+        pthread_join(p->workers[i].id, NULL);
+        pthread_cond_destroy(&p->workers[i].wake);
+    }
     pthread_mutex_destroy(&p->lock);
     free(p->ring);
     free(p);

@@ -3,26 +3,6 @@
 #include <errno.h>
 #include <math.h>
 
-struct str str_c(const char *c)
-{
-    return c == NULL ? STR_NONE : (struct str){c, strlen(c)};
-}
-
-struct str str_of(const void *p, size_t n)
-{
-    return (struct str){p, n};
-}
-
-bool str_eq(struct str a, struct str b)
-{
-    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
-bool str_is(struct str a, const char *c)
-{
-    return str_eq(a, str_c(c));
-}
-
 static unsigned char lower(char c)
 {
     return (unsigned char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
@@ -37,11 +17,6 @@ bool str_ieq(struct str a, struct str b)
         if (a.p[i] != b.p[i] && lower(a.p[i]) != lower(b.p[i]))
             return false;
     return true;
-}
-
-bool str_is_i(struct str a, const char *c)
-{
-    return str_ieq(a, str_c(c));
 }
 
 int str_cmp(struct str a, struct str b)
@@ -71,20 +46,6 @@ bool str_starts_c(struct str s, const char *prefix)
 bool str_ends_c(struct str s, const char *suffix)
 {
     return str_ends(s, str_c(suffix));
-}
-
-struct str str_skip(struct str s, size_t n)
-{
-    if (s.p == NULL)
-        return s;
-    if (n > s.n)
-        n = s.n;
-    return (struct str){s.p + n, s.n - n};
-}
-
-struct str str_take(struct str s, size_t n)
-{
-    return (struct str){s.p, n < s.n ? n : s.n};
 }
 
 static bool is_blank(char c)

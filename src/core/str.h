@@ -16,19 +16,59 @@ struct str {
 #define STR_NONE ((struct str){NULL, 0})
 #define STR_ARG(s) (int)(s).n, (s).p == NULL ? "" : (s).p /* for "%.*s" */
 
-struct str str_c(const char *c); /* NULL gives STR_NONE */
-struct str str_of(const void *p, size_t n);
-bool str_eq(struct str a, struct str b);
-bool str_is(struct str a, const char *c); /* equals a C string */
+/* The smallest are here: with the length of a literal known, most comparisons end at once. */
+static inline struct str str_c(const char *c) /* NULL gives STR_NONE */
+{
+    struct str s = {c, c == NULL ? 0 : strlen(c)};
+    return s;
+}
+
+static inline struct str str_of(const void *p, size_t n)
+{
+    struct str s = {(const char *)p, n};
+    return s;
+}
+
+static inline bool str_eq(struct str a, struct str b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+static inline bool str_is(struct str a, const char *c) /* equals a C string */
+{
+    if (a.n > 0 && c != NULL && a.p[0] != c[0])
+        return false;
+    return str_eq(a, str_c(c));
+}
+
 bool str_ieq(struct str a, struct str b); /* ASCII case ignored */
-bool str_is_i(struct str a, const char *c);
+
+static inline bool str_is_i(struct str a, const char *c)
+{
+    struct str b = str_c(c);
+    return a.n == b.n && str_ieq(a, b);
+}
+
 int str_cmp(struct str a, struct str b); /* byte order; shorter first on a tie */
 bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 bool str_starts_c(struct str s, const char *prefix);
 bool str_ends_c(struct str s, const char *suffix);
-struct str str_skip(struct str s, size_t n); /* without the first n bytes (all, if shorter) */
-struct str str_take(struct str s, size_t n); /* the first n bytes (all, if shorter) */
+
+static inline struct str str_skip(struct str s, size_t n) /* without the first n (all, if shorter) */
+{
+    if (s.p == NULL)
+        return s;
+    if (n > s.n)
+        n = s.n;
+    return str_of(s.p + n, s.n - n);
+}
+
+static inline struct str str_take(struct str s, size_t n) /* the first n (all, if shorter) */
+{
+    return str_of(s.p, n < s.n ? n : s.n);
+}
+
 struct str str_trim(struct str s);           /* without blanks, tabs, CR, LF at both ends */
 ptrdiff_t str_find(struct str s, struct str needle); /* -1: not there */
 ptrdiff_t str_find_char(struct str s, char c);

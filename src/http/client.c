@@ -2,8 +2,12 @@
 
 #include "../core/buf.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <unistd.h>
 
 enum {
     URL_MAX = 8 * 1024,
@@ -67,8 +71,19 @@ static CURLcode perform(CURL *h)
     return rc;
 }
 
+/* In a callback, since libcurl takes one file only, which may be `ca_file`. */
+static CURLcode add_trust(CURL *h UNUSED, void *tls, void *file)
+{
+    return SSL_CTX_load_verify_file(tls, file) == 1 ? CURLE_OK : CURLE_SSL_CACERT_BADFILE;
+}
+
 struct err *client_perform(CURL *h)
 {
+    char *file = getenv("SSL_CERT_FILE");
+    if (file != NULL && file[0] != '\0') {
+        curl_easy_setopt(h, CURLOPT_SSL_CTX_FUNCTION, add_trust);
+        curl_easy_setopt(h, CURLOPT_SSL_CTX_DATA, file);
+    }
     CURLcode rc = perform(h);
     switch (rc) {
     case CURLE_OK:
@@ -162,6 +177,32 @@ static struct err *set_headers(struct arena *a, const struct http_out *req,
     return NULL;
 }
 
+/* 169.254.0.0/16, fe80::/10, and fd00:ec2::/32, where the first has no IPv4. */
+static bool is_link_local(const struct sockaddr *sa)
+{
+    static const unsigned char metadata[4] = {0xfd, 0x00, 0x0e, 0xc2};
+    const unsigned char *p;
+    if (sa->sa_family == AF_INET) {
+        p = (const void *)&((const struct sockaddr_in *)(const void *)sa)->sin_addr;
+        return p[0] == 169 && p[1] == 254;
+    }
+    const struct in6_addr *six = &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
+    p = six->s6_addr;
+    if (IN6_IS_ADDR_V4MAPPED(six))
+        return p[12] == 169 && p[13] == 254;
+    return IN6_IS_ADDR_LINKLOCAL(six) || memcmp(p, metadata, sizeof metadata) == 0;
+}
+
+/* Judges the address that is really called, whatever a name stood for when somebody looked. */
+static curl_socket_t open_foreign(void *arg, curlsocktype purpose UNUSED, struct curl_sockaddr *a)
+{
+    bool *refused = arg;
+    if (!is_link_local(&a->addr))
+        return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+    *refused = true;
+    return CURL_SOCKET_BAD;
+}
+
 static void set_body(CURL *h, const struct http_out *req)
 {
     curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, req->method);
@@ -209,9 +250,17 @@ struct err *http_send(struct arena *a, const struct http_out *req, struct http_i
                      (long)(req->timeout_ms > 0 ? req->timeout_ms : HTTP_OUT_TIMEOUT_MS));
     if (req->ca_file != NULL)
         curl_easy_setopt(h, CURLOPT_CAINFO, req->ca_file);
+    bool refused = false;
+    if (req->foreign) {
+        curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, open_foreign);
+        curl_easy_setopt(h, CURLOPT_OPENSOCKETDATA, &refused);
+    }
     set_body(h, req);
     struct reply r = {.a = a, .body = BUF_INIT(HTTP_OUT_BODY_MAX)};
     struct err *e = receive(h, &r, out);
     curl_easy_reset(h); /* it must not keep pointers to what is ours */
-    return e;
+    if (e == NULL || !refused)
+        return e;
+    err_free(e);
+    return err_new(ERR_INVALID, "The URL leads to a link-local address, which is not called.");
 }

@@ -1,8 +1,12 @@
 /* client.h: outgoing HTTP(S) and mail, through libcurl.
  *
  * Blocking, for workers. Redirects are not followed; only http, https, smtp and smtps are spoken.
- * Limits: HTTP_OUT_BODY_MAX on what is read back, and the time-out given. Thread rule: any thread;
- * handles are kept for each thread. */
+ * Limits: HTTP_OUT_BODY_MAX on what is read back, and the time-out given.
+ *
+ * Trusted are the system's certificates, `ca_file`, and those in the file that the environment
+ * names in SSL_CERT_FILE: that is how an operator adds a private authority.
+ *
+ * Thread rule: any thread; handles are kept for each thread. */
 #ifndef WARD_HTTP_CLIENT_H
 #define WARD_HTTP_CLIENT_H
 
@@ -18,7 +22,9 @@ struct http_out {
     size_t n_headers;
     struct str body;
     int timeout_ms;      /* 0: HTTP_OUT_TIMEOUT_MS */
-    const char *ca_file; /* extra trust, PEM; NULL: the system's */
+    const char *ca_file; /* extra trust, PEM; NULL: none */
+    bool foreign;        /* a client named the URL: link-local addresses, where clouds keep their
+                            metadata and credentials, are refused (ERR_INVALID) */
 };
 
 struct http_in {

@@ -9,7 +9,7 @@
 /* This thread's handle, its options at their defaults; its open connections are kept. */
 CURL *client_handle(void) __attribute__((returns_nonnull));
 
-/* Runs the transfer. Errors: as in client.h. */
+/* Runs the transfer, with the trust that SSL_CERT_FILE adds. Errors: as in client.h. */
 struct err *client_perform(CURL *h) MUST_CHECK;
 
 #endif

@@ -484,6 +484,9 @@ void conn_timed(struct conn *c, int64_t now)
 {
     const struct http_timeouts *t = &c->loop->server->t;
     int64_t age = now - c->since_ms;
+    if (c->state != CONN_HANDSHAKE && age >= HTTP_LEAN_MS &&
+        (c->blocked_ms == 0 || now - c->blocked_ms >= HTTP_LEAN_MS))
+        sock_lean(c);
     switch (c->state) {
     case CONN_HANDSHAKE:
         if (age >= t->head_ms)

@@ -42,6 +42,7 @@ enum {
     HTTP_BUFFERED_MAX = 512 * 1024 * 1024, /* bodies in memory, all connections together */
     HTTP_STEPS_MAX = 64,          /* of one connection before others have their turn */
     HTTP_RETRY_MS = 5,            /* the pool's queue was full */
+    HTTP_LEAN_MS = 1000,          /* a connection quiet for so long gives TLS's buffers back */
 };
 
 struct http_timeouts {
@@ -180,6 +181,7 @@ enum { SOCK_AGAIN = -1, SOCK_FAILED = -2 };
 ptrdiff_t sock_recv(struct conn *c, void *p, size_t n); /* 0: the client's end */
 ptrdiff_t sock_send(struct conn *c, const void *p, size_t n);
 bool sock_pending(const struct conn *c); /* a read may give something */
+void sock_lean(struct conn *c);          /* gives buffers back that hold nothing */
 int sock_handshake(struct conn *c);      /* 1: done, or the above */
 void sock_shutdown(struct conn *c);      /* our side: no more will be sent */
 struct err *sock_tls(struct conn *c) MUST_CHECK;

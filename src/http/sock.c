@@ -139,6 +139,14 @@ bool sock_pending(const struct conn *c)
     return c->readable || c->dead || (c->ssl != NULL && SSL_has_pending(c->ssl));
 }
 
+/* OpenSSL takes new ones (33 KiB) when it next needs them. Giving them back after each request, as
+ * it offers to do by itself, costs two of the largest allocations of a request. */
+void sock_lean(struct conn *c)
+{
+    if (c->ssl != NULL && !c->dead)
+        (void)SSL_free_buffers(c->ssl);
+}
+
 /* A client that speaks plain HTTP to the TLS port deserves to read why it fails. */
 static void say_use_tls(struct conn *c)
 {

@@ -48,6 +48,10 @@ struct engine_ops {
 
 struct engine {
     const struct engine_ops *ops;
+    /* Set by who opened it: called before what is stored may change by itself (after a failed write
+     * the log is read again, and may hold what nobody was told of), when no transaction lives. */
+    void (*changes)(void *arg);
+    void *changes_arg;
 };
 
 struct err *memory_open(struct engine **out) MUST_CHECK;

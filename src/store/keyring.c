@@ -61,6 +61,12 @@ struct keyring *keyring_new(struct engine *e, const struct secret *root_key,
     return k;
 }
 
+struct data_key *data_key_ref(struct data_key *d)
+{
+    atomic_fetch_add(&d->refs, 1);
+    return d;
+}
+
 void data_key_unref(struct data_key *d)
 {
     if (d == NULL || atomic_fetch_sub(&d->refs, 1) > 1)

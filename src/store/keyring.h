@@ -39,6 +39,7 @@ struct err *keyring_of_owner(struct keyring *k, struct str owner, struct data_ke
 struct err *keyring_by_id(struct keyring *k, const unsigned char id[KEY_ID_SIZE],
                           struct data_key **out) MUST_CHECK;
 
+struct data_key *data_key_ref(struct data_key *d);
 void data_key_unref(struct data_key *d); /* NULL is fine */
 const unsigned char *data_key_id(const struct data_key *d);
 const unsigned char *data_key_bytes(const struct data_key *d);

@@ -31,14 +31,17 @@
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/options.h>
+#include <rocksdb/perf_level.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/optimistic_transaction_db.h>
 #include <rocksdb/utilities/transaction.h>
+#include <rocksdb/version.h>
 #include <shared_mutex>
 #include <string>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include <vector>
 
 #include "envcrypt.h"
 
@@ -74,13 +77,23 @@ constexpr size_t WRITE_BUFFER_BYTES = 64 * 1024;
 constexpr size_t COMPACTION_READ_BYTES = 128 * 1024;
 constexpr uint64_t SYNC_EVERY_BYTES = 1024 * 1024;
 constexpr int BLOOM_BITS = 10;
+constexpr double MEMTABLE_BLOOM_RATIO = 0.02; /* of its bytes: some 60 bits for each row */
 constexpr uint32_t VALIDATION_LOCKS = 8192;
+
+/* Ended write transactions kept for the next, with the room they have grown. */
+constexpr size_t SPARES = 64;
+constexpr uint64_t SPARE_BYTES = 32 * 1024;
 
 /* After a failed write: how much must be free for another try, how often, and how long it waits for
  * transactions to end. */
 constexpr uint64_t REOPEN_BYTES = 16 * 1024 * 1024;
 constexpr int64_t RETRY_MS = 100;
 constexpr int64_t DRAIN_MS = 500;
+
+/* How often a commit asks for the room on the disk while there is plenty (ROOM_PLENTY above what is
+ * needed: more than anybody writes in the meantime). */
+constexpr int64_t ROOM_LOOK_MS = 50;
+constexpr uint64_t ROOM_PLENTY = 256 * 1024 * 1024;
 
 /* RocksDB's own log holds options, paths and key ranges; none of it is written anywhere. */
 class NoLog : public rocksdb::Logger
@@ -115,7 +128,7 @@ class Watch : public rocksdb::EventListener
 };
 
 struct Rocks {
-    struct engine base; /* first: the C side knows a Rocks by it */
+    struct engine base{}; /* first: the C side knows a Rocks by it */
     std::string dir;
     size_t cache_bytes = 0;
     uint64_t reserve_bytes = 0;
@@ -130,11 +143,37 @@ struct Rocks {
     std::mutex drained_lock;
     std::condition_variable drained;
     std::atomic<int64_t> next_try_ms{0};
+    std::atomic<int64_t> room_looked_ms{-ROOM_LOOK_MS};
+    std::atomic<uint64_t> room_seen{0};
+
+    std::mutex spares_lock;
+    std::vector<std::unique_ptr<Transaction>> spares;
 
     ~Rocks();
     void shut();
     void leave();
+    Transaction *take_spare();
+    void keep_spare(std::unique_ptr<Transaction> t);
 };
+
+Transaction *Rocks::take_spare()
+{
+    std::lock_guard<std::mutex> lock(spares_lock);
+    if (spares.empty())
+        return nullptr;
+    Transaction *t = spares.back().release();
+    spares.pop_back();
+    return t;
+}
+
+void Rocks::keep_spare(std::unique_ptr<Transaction> t)
+{
+    t->ClearSnapshot(); /* else deleted rows would be kept for it */
+    t->Rollback().PermitUncheckedError();
+    std::lock_guard<std::mutex> lock(spares_lock);
+    if (spares.size() < SPARES)
+        spares.push_back(std::move(t));
+}
 
 void Rocks::leave()
 {
@@ -190,6 +229,22 @@ bool has_room(const Rocks *r, uint64_t bytes)
     return (uint64_t)v.f_bavail * v.f_frsize >= bytes;
 }
 
+/* The same for each commit: a system call only now and then. */
+bool has_room_to_commit(Rocks *r, uint64_t bytes)
+{
+    int64_t now = clock_mono_ms();
+    if (now - r->room_looked_ms.load() < ROOM_LOOK_MS &&
+        r->room_seen.load() >= bytes + ROOM_PLENTY)
+        return true;
+    struct statvfs v;
+    if (statvfs(r->dir.c_str(), &v) != 0)
+        return true;
+    uint64_t room = (uint64_t)v.f_bavail * v.f_frsize;
+    r->room_seen.store(room);
+    r->room_looked_ms.store(now);
+    return room >= bytes;
+}
+
 struct err *open_db(Rocks *r);
 
 /* -- after a failed write ---------------------------------------------------------------------- */
@@ -210,6 +265,8 @@ void reopen(Rocks *r)
     if (!r->drained.wait_for(lock, std::chrono::milliseconds(DRAIN_MS),
                              [r] { return r->live.load() == 0; }))
         return;
+    if (r->base.changes != nullptr)
+        r->base.changes(r->base.changes_arg);
     r->shut();
     struct err *e = open_db(r);
     r->watch->broken.store(e != nullptr);
@@ -240,6 +297,8 @@ struct engine_txn {
         found.Reset();
         if (!writes_rows)
             rocks->db->ReleaseSnapshot(snapshot);
+        if (writer != nullptr && bytes <= SPARE_BYTES)
+            rocks->keep_spare(std::move(writer));
         writer.reset();
         rocks->leave();
     }
@@ -247,9 +306,19 @@ struct engine_txn {
 
 namespace {
 
+/* RocksDB counts each comparison for each thread unless it is told not to; nobody reads it. */
+void count_nothing()
+{
+    static thread_local bool told = false;
+    if (!told)
+        rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
+    told = true;
+}
+
 struct err *rocks_begin(struct engine *e, bool write, struct engine_txn **out)
 {
     Rocks *r = reinterpret_cast<Rocks *>(e);
+    count_nothing();
     if (r->watch->broken.load())
         reopen(r);
     std::shared_lock<std::shared_mutex> shared(r->life);
@@ -264,7 +333,7 @@ struct err *rocks_begin(struct engine *e, bool write, struct engine_txn **out)
         wo.sync = true;
         rocksdb::OptimisticTransactionOptions to;
         to.set_snapshot = true;
-        t->writer.reset(r->db->BeginTransaction(wo, to));
+        t->writer.reset(r->db->BeginTransaction(wo, to, r->take_spare()));
         t->snapshot = t->writer->GetSnapshot();
     } else {
         t->snapshot = r->db->GetSnapshot();
@@ -320,7 +389,7 @@ struct err *rocks_commit(struct engine_txn *txn)
     if (t->writes == 0)
         return nullptr; /* what it read was true at its snapshot */
     Rocks *r = t->rocks;
-    if (r->reserve_bytes > 0 && !has_room(r, r->reserve_bytes + 2 * t->bytes))
+    if (r->reserve_bytes > 0 && !has_room_to_commit(r, r->reserve_bytes + 2 * t->bytes))
         return disk_full();
     if (r->watch->broken.load())
         return recovering();
@@ -482,6 +551,10 @@ rocksdb::Options engine_options(Rocks *r)
     p.max_write_buffer_number = MEMTABLES;
     p.max_write_buffer_size_to_maintain = MEMTABLES * (int64_t)MEMTABLE_BYTES;
     p.arena_block_size = ARENA_BLOCK_BYTES;
+    /* Most rows looked for are not in memory, or nowhere: a search of each memtable is saved, also
+     * when a commit validates what it read. */
+    p.memtable_whole_key_filtering = true;
+    p.memtable_prefix_bloom_size_ratio = MEMTABLE_BLOOM_RATIO;
     p.max_total_wal_size = LOGS_BYTES;
     p.max_manifest_file_size = MANIFEST_BYTES;
     p.target_file_size_base = TABLE_FILE_BYTES;
@@ -491,6 +564,11 @@ rocksdb::Options engine_options(Rocks *r)
     p.skip_stats_update_on_db_open = true;
     p.fail_if_options_file_error = false; /* envcrypt.cpp refuses that file */
     p.max_background_jobs = BACKGROUND_JOBS;
+    /* A commit's group is written by its leader, memtable included: waking each writer to insert its
+     * own rows and once more at the end, or spinning meanwhile, costs more than it gives while there
+     * are more writers than processors (measured: a sixth). */
+    p.allow_concurrent_memtable_write = false;
+    p.enable_write_thread_adaptive_yield = false;
     p.writable_file_max_buffer_size = WRITE_BUFFER_BYTES;
     p.compaction_readahead_size = COMPACTION_READ_BYTES;
     p.bytes_per_sync = SYNC_EVERY_BYTES;
@@ -499,8 +577,10 @@ rocksdb::Options engine_options(Rocks *r)
     /* No timer threads. */
     p.stats_dump_period_sec = 0;
     p.stats_persist_period_sec = 0;
-    /* New in 7.8, and changed again after it. */
+#if ROCKSDB_MAJOR < 9
+    /* New in 7.8, and changed again after it; from 9 on there is no choice. */
     p.level_compaction_dynamic_file_size = false;
+#endif
     /* Left at their defaults, since later versions mended faults of theirs: recycled logs,
      * compressed logs, unordered and pipelined writes, asynchronous reads, range deletions,
      * tracking of logs in the manifest, several column families. */
@@ -509,6 +589,7 @@ rocksdb::Options engine_options(Rocks *r)
 
 void Rocks::shut()
 {
+    spares.clear();
     if (db == nullptr)
         return;
     rocksdb::CancelAllBackgroundWork(db.get(), true);

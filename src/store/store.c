@@ -3,10 +3,12 @@
  * 00 key, so that a value moved elsewhere does not open. */
 #include "store.h"
 
+#include "../core/json.h"
 #include "../crypto/crypto.h"
 #include "files.h"
 #include "keyfile.h"
 #include "keyring.h"
+#include "rowcache.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +21,10 @@ enum {
     VALUE_VERSION = 1,
     VALUE_HEAD = 1 + KEY_ID_SIZE,
     SEALED_MAX = VALUE_HEAD + STORE_VALUE_MAX + GCM_OVERHEAD,
+    SEALED_USUAL = 4096, /* room made with the first value that a transaction writes */
     CACHE_BYTES = 8 * 1024 * 1024,
+    DOCUMENT_MAX = 64 * 1024 * 1024,
+    DOCUMENT_OVERHEAD = 10 * 1024, /* an arena's first block, and the arena */
     /* Kept free for the engine's own files and for the operator's way out: the engine must not
      * meet a full disk in the middle of writing what it needs to open again. */
     DISK_RESERVE_BYTES = 16 * 1024 * 1024,
@@ -28,6 +33,7 @@ enum {
 struct store {
     struct engine *engine;
     struct keyring *keyring;
+    struct row_cache *rows;
     struct secret *root_key;
     int lock_fd;
     _Atomic long live; /* transactions */
@@ -40,8 +46,10 @@ struct hook {
 
 struct txn {
     struct store *store;
-    struct engine_txn *engine;
+    struct engine_txn *engine; /* NULL: TXN_LOOK that had no need of it yet */
     enum txn_mode mode;
+    uint64_t seen;          /* the count of commits that its snapshot shows at least */
+    struct row_slots wrote; /* tables */
     size_t bytes;
     struct data_key **keys; /* of the owners it writes for, a reference each */
     size_t keys_n, keys_cap;
@@ -84,6 +92,28 @@ static struct err *take_lock(const char *dir, int *out_fd)
     return NULL;
 }
 
+static struct store *new_store(void)
+{
+    struct store *s = calloc(1, sizeof *s);
+    CHECK(s != NULL);
+    s->lock_fd = -1;
+    s->rows = row_cache_new();
+    return s;
+}
+
+static void on_engine_changes(void *rows)
+{
+    row_cache_all_changed(rows);
+}
+
+/* What stands above an opened engine. */
+static void set_up(struct store *s, const unsigned char id[STORE_ID_SIZE])
+{
+    s->engine->changes = on_engine_changes;
+    s->engine->changes_arg = s->rows;
+    s->keyring = keyring_new(s->engine, s->root_key, id);
+}
+
 static struct err *open_engine(struct store *s, const struct store_options *o, struct secret **key)
 {
     char rows[PATH_SIZE], current[PATH_SIZE];
@@ -98,16 +128,8 @@ static struct err *open_engine(struct store *s, const struct store_options *o, s
                               .cache_bytes = o->cache_bytes > 0 ? o->cache_bytes : CACHE_BYTES,
                               .reserve_bytes = DISK_RESERVE_BYTES};
     TRY(rocks_open(&r, &s->engine));
-    s->keyring = keyring_new(s->engine, s->root_key, id);
+    set_up(s, id);
     return NULL;
-}
-
-static struct store *new_store(void)
-{
-    struct store *s = calloc(1, sizeof *s);
-    CHECK(s != NULL);
-    s->lock_fd = -1;
-    return s;
 }
 
 struct err *store_open(const struct store_options *o, struct store **out)
@@ -146,7 +168,7 @@ struct err *store_open_memory(struct store **out)
         store_close(s);
         return e;
     }
-    s->keyring = keyring_new(s->engine, s->root_key, id);
+    set_up(s, id);
     *out = s;
     return NULL;
 }
@@ -156,6 +178,7 @@ void store_close(struct store *s)
     if (s == NULL)
         return;
     CHECK(atomic_load(&s->live) == 0);
+    row_cache_free(s->rows);
     keyring_free(s->keyring);
     if (s->engine != NULL)
         s->engine->ops->close(s->engine);
@@ -173,7 +196,10 @@ struct err *store_begin(struct store *s, enum txn_mode mode, struct txn **out)
     t->store = s;
     t->mode = mode;
     buf_init(&t->sealed, SEALED_MAX);
-    struct err *e = s->engine->ops->begin(s->engine, mode == TXN_WRITE, &t->engine);
+    t->seen = row_cache_now(s->rows);
+    struct err *e = NULL;
+    if (mode != TXN_LOOK)
+        e = s->engine->ops->begin(s->engine, mode == TXN_WRITE, &t->engine);
     if (e != NULL) {
         free(t);
         return e;
@@ -181,6 +207,14 @@ struct err *store_begin(struct store *s, enum txn_mode mode, struct txn **out)
     atomic_fetch_add(&s->live, 1);
     *out = t;
     return NULL;
+}
+
+/* A late snapshot. */
+static struct err *need_engine(struct txn *t)
+{
+    if (t->engine != NULL)
+        return NULL;
+    return ops(t)->begin(t->store->engine, false, &t->engine);
 }
 
 static void free_txn(struct txn *t)
@@ -199,7 +233,8 @@ void txn_abort(struct txn **t)
 {
     if (*t == NULL)
         return;
-    ops(*t)->abort((*t)->engine);
+    if ((*t)->engine != NULL)
+        ops(*t)->abort((*t)->engine);
     free_txn(*t);
     *t = NULL;
 }
@@ -219,8 +254,12 @@ struct err *txn_commit(struct txn **txn)
     *txn = NULL;
     struct err *e = NULL;
     keyring_gate_enter(t->store->keyring);
-    if (keys_alive(t)) {
+    if (t->engine == NULL) {
+        /* it looked at kept rows alone */
+    } else if (keys_alive(t)) {
+        row_cache_changing(t->store->rows, &t->wrote);
         e = ops(t)->commit(t->engine);
+        row_cache_changed(t->store->rows, &t->wrote);
     } else {
         ops(t)->abort(t->engine);
         e = err_new(ERR_CONFLICT, "What owns this data was deleted meanwhile; try again.");
@@ -351,6 +390,7 @@ static struct err *read_row(struct txn *t, const char *table, struct str key, bo
     struct full_key k;
     TRY(full_key(table, key, &k));
     struct str stored = STR_NONE;
+    TRY(need_engine(t));
     TRY(ops(t)->get(t->engine, full_str(&k), track, &stored));
     if (stored.p == NULL) {
         *out = STR_NONE;
@@ -392,8 +432,9 @@ static struct err *write_row(struct txn *t, const char *table, struct str owner,
     TRY(writing_key(t, owner, &d));
     size_t n = VALUE_HEAD + value.n + GCM_OVERHEAD;
     TRY(count_bytes(t, k.n + n));
+    row_slots_add(&t->wrote, row_slot(table));
     buf_reset(&t->sealed);
-    char *sealed = buf_reserve(&t->sealed, n);
+    char *sealed = buf_reserve(&t->sealed, n < SEALED_USUAL ? SEALED_USUAL : n);
     CHECK(sealed != NULL);
     seal_into(d, full_str(&k), value, (unsigned char *)sealed);
     return ops(t)->put(t->engine, full_str(&k), str_of(sealed, n), track);
@@ -416,7 +457,131 @@ struct err *txn_del(struct txn *t, const char *table, struct str key)
     struct full_key k;
     TRY(full_key(table, key, &k));
     TRY(count_bytes(t, k.n));
+    row_slots_add(&t->wrote, row_slot(table));
     return ops(t)->del(t->engine, full_str(&k));
+}
+
+/* -- rows kept decoded ------------------------------------------------------------------------- */
+
+/* The plain text leaves no copy behind. */
+static struct err *decode_row(struct txn *t, const char *table, const struct row_form *form,
+                              struct str key, struct str stored, void **out, size_t *out_bytes)
+{
+    struct arena *a CLEANUP(arena_free_ptr) = arena_new(2 * STORE_VALUE_MAX);
+    struct str text;
+    TRY(open_value(t, table, key, stored, a, &text));
+    struct err *e = form->decode(text, out, out_bytes);
+    secret_wipe((char *)(uintptr_t)text.p, text.n);
+    return e;
+}
+
+static void drop_entry(void *e)
+{
+    row_entry_unref(e);
+}
+
+struct own_row { /* one that is not kept */
+    const struct row_form *form;
+    void *object;
+};
+
+static void drop_own(void *arg)
+{
+    struct own_row *o = arg;
+    o->form->free(o->object);
+}
+
+/* Not kept: a row of a table that this transaction has written to. */
+static struct err *look_own(struct txn *t, const char *table, const struct row_form *form,
+                            struct str key, struct str stored, struct arena *a, const void **out)
+{
+    struct own_row *o = ARENA_NEW(a, struct own_row);
+    size_t bytes;
+    o->form = form;
+    TRY(decode_row(t, table, form, key, stored, &o->object, &bytes));
+    arena_on_free(a, drop_own, o);
+    *out = o->object;
+    return NULL;
+}
+
+static struct err *look_kept(struct txn *t, const char *table, const struct row_form *form,
+                             struct str key, struct str stored, struct row_entry **entry)
+{
+    if (*entry != NULL && row_entry_confirm(*entry, stored, t->seen))
+        return NULL;
+    void *object;
+    size_t bytes;
+    TRY(decode_row(t, table, form, key, stored, &object, &bytes));
+    row_entry_unref(*entry);
+    *entry = row_cache_put(t->store->rows, form, key, stored, t->seen,
+                           data_key_ref(t->last_read), object, bytes);
+    return NULL;
+}
+
+struct err *txn_look(struct txn *t, const char *table, const struct row_form *form, struct str key,
+                     struct arena *a, const void **out)
+{
+    struct full_key k;
+    TRY(full_key(table, key, &k));
+    unsigned slot = row_slot(table);
+    bool own = row_slots_has(&t->wrote, slot);
+    struct row_entry *entry = own ? NULL : row_cache_find(t->store->rows, form, full_str(&k));
+    struct str stored = STR_NONE;
+    struct err *e = NULL;
+    if (entry == NULL || !row_entry_fresh(t->store->rows, entry, slot)) {
+        e = need_engine(t);
+        if (e == NULL)
+            e = ops(t)->get(t->engine, full_str(&k), false, &stored);
+        if (e == NULL && stored.p != NULL)
+            e = own ? look_own(t, table, form, full_str(&k), stored, a, out)
+                    : look_kept(t, table, form, full_str(&k), stored, &entry);
+        if (e != NULL || stored.p == NULL || own) {
+            row_entry_unref(entry);
+            if (e == NULL && stored.p == NULL)
+                *out = NULL;
+            return e;
+        }
+    }
+    arena_on_free(a, drop_entry, entry);
+    *out = row_entry_object(entry);
+    return NULL;
+}
+
+struct document {
+    struct arena *arena;
+    struct jv *root;
+};
+
+static struct err *document_decode(struct str text, void **out, size_t *out_bytes)
+{
+    struct arena *a = arena_new(DOCUMENT_MAX);
+    struct document *d = ARENA_NEW(a, struct document);
+    d->arena = a;
+    struct err *e = json_parse(a, text, JSON_DEPTH_DEFAULT, &d->root);
+    if (e != NULL) {
+        arena_free(a);
+        e->kind = ERR_CORRUPT;
+        return err_detail(e, "a row that is no document");
+    }
+    *out = d;
+    *out_bytes = DOCUMENT_OVERHEAD + arena_used(a);
+    return NULL;
+}
+
+static void document_free(void *object)
+{
+    struct document *d = object;
+    arena_free(d->arena);
+}
+
+struct err *txn_look_json(struct txn *t, const char *table, struct str key, struct arena *a,
+                          const struct jv **out)
+{
+    static const struct row_form form = {document_decode, document_free};
+    const void *object = NULL;
+    TRY(txn_look(t, table, &form, key, a, &object));
+    *out = object == NULL ? NULL : ((const struct document *)object)->root;
+    return NULL;
 }
 
 /* -- scans ------------------------------------------------------------------------------------- */
@@ -458,6 +623,7 @@ struct err *txn_scan(struct txn *t, const char *table, const struct scan *sc, st
     struct full_key lower, upper;
     TRY(scan_bounds(table, sc, &lower, &upper));
     struct engine_cursor *engine = NULL;
+    TRY(need_engine(t));
     if (str_cmp(full_str(&lower), full_str(&upper)) < 0)
         TRY(ops(t)->scan(t->engine, full_str(&lower), full_str(&upper), sc->reverse, &engine));
     struct cursor *c = calloc(1, sizeof *c);

@@ -9,7 +9,8 @@ codec_oracle.c, and then, with random values made from the shapes:
              protocols the C side also has to find the operation by its route;
   responses  the C side encodes, botocore parses, and must have got the same values;
   patterns   the C matcher agrees with Python's re, on values made from the pattern and spoilt ones.
-Exits 77 (skipped) where botocore is not installed. --old-botocore names the data folder of a
+Runs by the Python of the tests' clients where WARD_VENV names them, else by one that has botocore
+(this one, or that of .deps/venv), and exits 77 (skipped) where there is none. --old-botocore names the data folder of a
 release before 1.31.81, whose SQS model is of the query protocol.
 """
 import argparse
@@ -28,6 +29,19 @@ import sys
 import urllib.parse
 import xml.etree.ElementTree
 
+
+def clients_python():
+    """The Python of the tests' own clients, which `make test` names in WARD_VENV; None: there is none,
+    or it is this one."""
+    venv = os.environ.get("WARD_VENV") or os.path.join(
+        os.path.abspath(__file__).rsplit("/src/", 1)[0], ".deps", "venv")
+    path = os.path.join(venv, "bin", "python")
+    here = os.path.realpath(sys.prefix) == os.path.realpath(venv)
+    return path if os.path.exists(path) and not here else None
+
+
+if "WARD_VENV" in os.environ and clients_python():
+    os.execv(clients_python(), [clients_python(), *sys.argv])
 try:
     import botocore
     import botocore.awsrequest
@@ -35,8 +49,10 @@ try:
     import botocore.parsers
     import botocore.serialize
 except ImportError:
-    print("codec_oracle: skipped: botocore is not installed (set PYTHONPATH to one).")
-    sys.exit(77)
+    if clients_python():
+        os.execv(clients_python(), [clients_python(), *sys.argv])
+    print("codec_oracle: botocore is not installed (WARD_VENV names a folder with one).")
+    sys.exit(1 if "WARD_VENV" in os.environ else 77)  # where it is named it has to be there
 try:
     from re import _constants as sre, _parser as sre_parse
 except ImportError:
@@ -74,8 +90,16 @@ def build(work, services, sanitize):
                            check=True)
         objects.append(out)
 
-    with open(os.path.join(work, "oracle_services.h"), "w", encoding="utf-8") as f:
-        f.write("#define ORACLE_SERVICES(X) " + " ".join(f"X({s})" for s in services) + "\n")
+    # What was made for other services, or of another botocore's models, is made anew.
+    stamp = os.path.join(work, "oracle_services.h")
+    text = "#define ORACLE_SERVICES(X) " + " ".join(f"X({s})" for s in services) + \
+        f"\n/* botocore {botocore.__version__} */\n"
+    if not os.path.exists(stamp) or open(stamp, encoding="utf-8").read() != text:
+        for path in glob.glob(os.path.join(work, "*.o")) + glob.glob(
+                os.path.join(work, "*_model.c")):
+            os.remove(path)
+        with open(stamp, "w", encoding="utf-8") as f:
+            f.write(text)
     tools = os.path.join(ROOT, "tools")
     newest_tool = max(os.path.getmtime(p) for p in glob.glob(os.path.join(tools, "*_model.py")))
     for s in services:
@@ -344,6 +368,8 @@ class Oracle:
             payload = shape.serialization.get("payload")
             if protocol in ("query", "ec2"):
                 want, have = pruned(want), pruned(have)
+            elif want.get(payload) == "":  # as good as no body
+                del want[payload]
             elif payload not in want and have.get(payload) == {}:  # sent as "{}"
                 del have[payload]
             if "ContentLength" not in want:

@@ -96,6 +96,14 @@ static void numbers_keep_their_kind(void **state)
               "\"123456789012345678901234567890\",1.123456789012345678901234567890]");
     assert_true(jv_at(v, 1)->type == JV_NUM && jv_at(v, 1)->d == 123456789012345678901234567890.0);
     assert_true(jv_at(v, 2)->d == -123456789012345678901234567890.0);
+    v = parse("[9223372036854775807,-9223372036854775808,18446744073709551615,"
+              "99999999999999999999,-9223372036854775809]");
+    assert_true(jv_at(v, 0)->type == JV_INT && jv_at(v, 0)->i == INT64_MAX); /* beside wide ones */
+    assert_true(jv_at(v, 1)->type == JV_INT && jv_at(v, 1)->i == INT64_MIN);
+    assert_true(jv_at(v, 2)->type == JV_NUM && jv_at(v, 2)->d == 0x1p64);
+    assert_true(jv_at(v, 3)->d == 1e20 && jv_at(v, 4)->d == -0x1p63);
+    v = parse("[1,123456789012345678901234567890,-123456789012345678901234567890,"
+              "\"123456789012345678901234567890\",1.123456789012345678901234567890]");
     assert_str(jv_s(jv_at(v, 3)), "123456789012345678901234567890");
     assert_true(jv_at(v, 4)->d == 1.123456789012345678901234567890);
     assert_true(jv_at(v, 0)->type == JV_INT);

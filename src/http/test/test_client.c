@@ -76,6 +76,16 @@ static void test_call_refusals(void **state)
     expect_err(call(a, f.port, "http", "/", &req, &in), ERR_INVALID);
     h = (struct http_header){STR("X:A"), STR("1")};
     expect_err(call(a, f.port, "http", "/", &req, &in), ERR_INVALID);
+    static const char *const local[] = {"http://169.254.169.254/", "http://[fe80::1]/",
+                                        "http://[::ffff:169.254.169.254]/",
+                                        "http://[fd00:ec2::254]/"};
+    for (size_t i = 0; i < ARRAY_LEN(local); i++) {
+        req = (struct http_out){.method = "POST", .url = str_c(local[i]), .foreign = true,
+                                .timeout_ms = 500};
+        expect_err(http_send(a, &req, &in), ERR_INVALID);
+    }
+    req = (struct http_out){.method = "GET", .foreign = true};
+    assert_null(call(a, f.port, "http", "/echo", &req, &in));
     req = (struct http_out){.timeout_ms = 200};
     int64_t began = clock_mono_ms();
     expect_err(call(a, f.port, "http", "/park", &req, &in), ERR_TIMEOUT);
@@ -109,6 +119,12 @@ static void test_tls_calls(void **state)
     assert_true(str_is(in.body, "x"));
     req.url = arena_fmt(a, "https://[::ffff:127.0.0.1]:%d/", f.port);
     expect_err(http_send(a, &req, &in), ERR_IO); /* not a name of the certificate */
+    req = (struct http_out){.ca_file = "/nowhere"};
+    expect_err(call(a, f.port, "https", "/echo", &req, &in), ERR_IO);
+    assert_int_equal(setenv("SSL_CERT_FILE", name, 1), 0);
+    req = (struct http_out){0};
+    assert_null(call(a, f.port, "https", "/echo", &req, &in));
+    unsetenv("SSL_CERT_FILE");
     unlink(name);
     arena_free(a);
     fix_stop(&f);

@@ -23,6 +23,32 @@ static void decodes_members(void **state)
     assert_null(in->EncryptionAlgorithm.p);
 }
 
+/* What a policy looks at and what a handler works with must be the same entry. */
+static void the_last_of_equal_keys_counts(void **state)
+{
+    struct kms_EncryptRequest *in = decode(
+        request(*state, "POST /", "{\"KeyId\":\"first\",\"KeyId\":\"last\",\"EncryptionContext\":"
+                                  "{\"a\":\"1\",\"b\":\"2\",\"a\":\"3\"}}"),
+        &kms_model, "Encrypt", PROTO_JSON11);
+    assert_str(in->KeyId, "last");
+    assert_int_equal(in->EncryptionContext.n, 2);
+    assert_str(in->EncryptionContext.v[0].key, "b");
+    assert_str(in->EncryptionContext.v[1].key, "a");
+    assert_str(in->EncryptionContext.v[1].value, "3");
+    struct buf b CLEANUP(buf_clear) = BUF_INIT(65536);
+    buf_c(&b, "{\"EncryptionContext\":{\"k0\":\"x\"");
+    for (int i = 0; i < 300; i++)
+        buf_fmt(&b, ",\"k%d\":\"%d\"", i % 100, i);
+    buf_c(&b, "}}");
+    buf_char(&b, '\0');
+    in = decode(request(*state, "POST /", b.p), &kms_model, "Encrypt", PROTO_JSON11);
+    assert_int_equal(in->EncryptionContext.n, 100);
+    for (size_t i = 0; i < 100; i++) {
+        assert_str(in->EncryptionContext.v[i].key, arena_fmt(*state, "k%zu", i).p);
+        assert_str(in->EncryptionContext.v[i].value, arena_fmt(*state, "%zu", 200 + i).p);
+    }
+}
+
 static void empty_body_is_empty_input(void **state)
 {
     struct kms_ListAliasesRequest *in =
@@ -214,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(decodes_members),
+        TEST(the_last_of_equal_keys_counts),
         TEST(empty_body_is_empty_input),
         TEST(refuses_wrong_types),
         TEST(integers_have_a_range),

@@ -26,6 +26,17 @@ static void sqs_sends_attributes(void **state)
     assert_str(in->MessageSystemAttributes.v[0].value.StringValue, "t");
 }
 
+static void sqs_the_last_of_equal_names_counts(void **state)
+{
+    struct sqs_TagQueueRequest *in =
+        decode(request(*state, "POST /", "QueueUrl=q&Tag.1.Key=a&Tag.1.Value=1&Tag.2.Key=b&"
+                                         "Tag.2.Value=2&Tag.3.Key=a&Tag.3.Value=3"),
+               &sqs_model, "TagQueue", PROTO_QUERY);
+    assert_int_equal(in->Tags.n, 2);
+    assert_str(in->Tags.v[0].key, "b");
+    assert_str(in->Tags.v[1].value, "3");
+}
+
 static void sqs_lists(void **state)
 {
     struct test_request *r =
@@ -220,6 +231,7 @@ static void ec2_answers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(sqs_the_last_of_equal_names_counts),
         TEST(sqs_sends_attributes), TEST(sqs_lists), TEST(sqs_both_tag_names), TEST(sqs_answers),
         TEST(sqs_errors),           TEST(iam_lists), TEST(iam_nested_lists),   TEST(iam_answers),
         TEST(refuses_wrong_values), TEST(params),    TEST(ec2_names),          TEST(ec2_answers),
