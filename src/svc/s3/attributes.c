@@ -63,6 +63,7 @@ S3_HANDLER(GetObjectAttributes, GetObjectAttributesRequest, GetObjectAttributesO
     if (wanted(in, "ObjectSize"))
         out->ObjectSize = some_int((int64_t)o.size);
     if (wanted(in, "Checksum") && o.sum_alg != ALG_NONE) {
+        TRY(s3_key_may_open(c, &b, in->Key, &o.sse));
         out->Checksum = ARENA_NEW(c->arena, struct s3_Checksum);
         S3_SUM_OUT(out->Checksum, o.sum_alg, o.sum);
         out->Checksum->ChecksumType = o.sum_composite ? STR("COMPOSITE") : STR("FULL_OBJECT");

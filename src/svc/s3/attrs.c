@@ -28,15 +28,29 @@ struct err *s3_acl_check(struct str acl, const struct str *grants, size_t n)
               : err_aws(400, "AccessControlListNotSupported", "The bucket does not allow ACLs");
 }
 
+/* Letters, digits, blanks of any script, and a few marks:
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html */
+static bool tag_text(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        char ch = s.p[i];
+        bool letter = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch & 0x80) != 0;
+        if (!letter && !(ch >= '0' && ch <= '9') && memchr(" _.:/=+-@", ch, 9) == NULL)
+            return false;
+    }
+    return str_utf8_valid(s);
+}
+
 struct err *s3_tags_check(const struct s3_TagSet *t, size_t max)
 {
     if (t->n > max)
-        return err_aws(400, "BadRequest", "Object tags cannot be greater than %zu", max);
+        return err_aws(400, "BadRequest", "%s cannot be greater than %zu",
+                       max == S3_TAGS_MAX ? "Object tags" : "Bucket tag count", max);
     for (size_t i = 0; i < t->n; i++) {
         struct str k = t->v[i].Key, v = t->v[i].Value;
-        if (k.n == 0 || !str_utf8_valid(k) || str_utf8_count(k) > S3_TAG_KEY_MAX)
+        if (k.n == 0 || !tag_text(k) || str_utf8_count(k) > S3_TAG_KEY_MAX)
             return err_aws(400, "InvalidTag", "The TagKey you have provided is invalid");
-        if (!str_utf8_valid(v) || str_utf8_count(v) > S3_TAG_VALUE_MAX)
+        if (!tag_text(v) || str_utf8_count(v) > S3_TAG_VALUE_MAX)
             return err_aws(400, "InvalidTag", "The TagValue you have provided is invalid");
         if (str_starts_c(k, "aws:"))
             return err_aws(400, "InvalidTag", "System tags cannot be added/updated by requester");
@@ -121,11 +135,20 @@ static struct str without_chunked(struct arena *a, struct str encoding)
     return out;
 }
 
+/* Also what a later model knows of Object Lock: an object that was to be held is not just kept. */
+static bool locks(const struct call *c)
+{
+    for (size_t i = 0; c->wire != NULL && i < c->wire->n_headers; i++)
+        if (str_ieq(str_take(c->wire->headers[i].name, 18), STR("x-amz-object-lock-")))
+            return true;
+    return false;
+}
+
 struct err *s3_attrs_check(struct call *c, const struct s3_attrs_in *in, struct s3_object *o)
 {
     TRY(s3_acl_check(in->acl, in->grants, ARRAY_LEN(in->grants)));
     TRY(check_storage_class(c, in->storage_class));
-    if (in->lock_mode.p != NULL || in->hold.p != NULL || in->lock_until.set)
+    if (in->lock_mode.p != NULL || in->hold.p != NULL || in->lock_until.set || locks(c))
         return err_not_implemented(c, "Object Lock");
     if (in->redirect.p != NULL && !str_starts_c(in->redirect, "/") &&
         !str_starts_c(in->redirect, "http://") && !str_starts_c(in->redirect, "https://"))

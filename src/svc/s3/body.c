@@ -31,6 +31,10 @@ static struct err *find_claim(struct call *c, const struct s3_body_request *r, e
         *out_value = r->sums.v[g];
     }
     struct str trailer = c->wire != NULL ? wire_req_header(c->wire, "x-amz-trailer") : STR_NONE;
+    if (found != ALG_NONE && s3_alg_of_header(str_trim(trailer)) != ALG_NONE)
+        return err_aws(400, "InvalidRequest",
+                       "Expecting a single x-amz-checksum- header. Multiple checksum Types are "
+                       "not allowed.");
     if (found == ALG_NONE && trailer.p != NULL) {
         found = s3_alg_of_header(str_trim(trailer));
         if (found == ALG_NONE)
@@ -53,13 +57,30 @@ static struct err *find_claim(struct call *c, const struct s3_body_request *r, e
     return NULL;
 }
 
+/* What the object's length will be: aws-chunked bodies are longer on the wire. */
+static struct err *check_length(struct call *c)
+{
+    int64_t n = 0;
+    if (c->wire == NULL) /* an internal call */
+        return NULL;
+    struct str text = wire_req_header(c->wire, "x-amz-decoded-content-length");
+    if (text.p == NULL)
+        text = wire_req_header(c->wire, "Content-Length");
+    if (text.p == NULL)
+        return err_aws(411, "MissingContentLength",
+                       "You must provide the Content-Length HTTP header.");
+    if (!str_to_i64(text, 0, S3_PUT_MAX, &n))
+        return err_aws(400, "EntityTooLarge",
+                       "Your proposed upload exceeds the maximum allowed size");
+    return NULL;
+}
+
 struct err *s3_body_begin(struct call *c, struct s3_body *b, const struct s3_body_request *r,
                           bool small)
 {
     struct str raw;
-    if (r->length.set && r->length.v > S3_PUT_MAX)
-        return err_aws(400, "EntityTooLarge",
-                       "Your proposed upload exceeds the maximum allowed size");
+    if (r->streamed)
+        TRY(check_length(c));
     if (r->md5.p != NULL && (!dec_base64(c->arena, r->md5, &raw) || raw.n != MD5_SIZE))
         return err_aws(400, "InvalidDigest", "The Content-MD5 you specified is not valid.");
     TRY(find_claim(c, r, &b->claimed, &b->claim));
@@ -96,8 +117,11 @@ void s3_body_abandon(struct call *c)
 
 struct err *s3_body_began(const struct call *c)
 {
-    if (c->state != NULL)
+    const struct s3_body *b = c->state;
+    if (b != NULL) {
+        s3_writer_again(b->writer);
         return NULL;
+    }
     return err_aws(400, "InvalidRequest",
                    "The body did not come as the bytes of an object; check the headers "
                    "Content-Type and X-Amz-Target.");

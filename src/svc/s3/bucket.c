@@ -3,7 +3,7 @@
 
 #include "../../crypto/crypto.h"
 
-enum { DELETE_MARK_MS = 30000, BUCKET_NAME_MIN = 3, BUCKET_NAME_MAX = 63 };
+enum { DELETE_MARK_MS = 30000, BUCKET_NAME_MIN = 3, BUCKET_NAME_MAX = 63, ACCOUNT_ID_SIZE = 12 };
 
 /* -- the row ----------------------------------------------------------------------------------- */
 
@@ -47,6 +47,14 @@ struct err *s3_bucket_find(struct call *c, struct str name, struct s3_bucket *ou
     return NULL;
 }
 
+static bool is_account_id(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return false;
+    return s.n == ACCOUNT_ID_SIZE;
+}
+
 struct err *s3_bucket_get(struct call *c, struct str name, struct str expected_owner,
                           struct s3_bucket *out)
 {
@@ -56,6 +64,10 @@ struct err *s3_bucket_get(struct call *c, struct str name, struct str expected_o
     if (key.p != NULL)
         c->resource_name = arena_fmt(c->arena, "/%.*s/%.*s", STR_ARG(name), STR_ARG(key));
     TRY(s3_bucket_find(c, name, out, &found));
+    if (expected_owner.p != NULL && !is_account_id(expected_owner))
+        return err_aws(400, "InvalidBucketOwnerAWSAccountID",
+                       "The value of the expected bucket owner parameter must be an AWS Account "
+                       "ID");
     if (!found)
         return err_aws(404, "NoSuchBucket", "The specified bucket does not exist");
     if (expected_owner.p != NULL && !str_eq(expected_owner, out->account))

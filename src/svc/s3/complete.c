@@ -156,6 +156,14 @@ static struct err *check_whole(struct call *c, const struct completion *x,
 {
     struct s3_sum_texts claims = S3_SUMS_IN(in);
     enum s3_alg alg = x->upload.alg;
+    if (claims.unbuilt)
+        return err_not_implemented(c, "XXHASH checksums");
+    for (enum s3_alg g = ALG_CRC32; g < ALG_COUNT; g++)
+        if (g != alg && claims.v[g].p != NULL)
+            return err_aws(400, "InvalidRequest",
+                           "The upload was created using a %s checksum. The complete request must "
+                           "not include a %s checksum.",
+                           s3_alg_name(alg), s3_alg_name(g));
     if (in->MpuObjectSize.set && (uint64_t)in->MpuObjectSize.v != x->size)
         return err_aws(400, "InvalidRequest",
                        "The provided 'x-amz-mp-object-size' header value does not match what was "
@@ -210,6 +218,7 @@ S3_HANDLER(CompleteMultipartUpload, CompleteMultipartUploadRequest, CompleteMult
     TRY(s3_bucket_for_write(c, in->Bucket, in->ExpectedBucketOwner, &x.bucket));
     TRY(s3_upload_get(c, &x.bucket, in->Key, in->UploadId, &x.upload));
     TRY(load_parts(c, &x, in->MultipartUpload));
+    TRY(s3_key_may_open(c, &x.bucket, in->Key, &x.upload.object.sse));
     TRY(make_etag(c, &x));
     TRY(make_sum(c, &x));
     TRY(check_whole(c, &x, in));

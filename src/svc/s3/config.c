@@ -47,8 +47,11 @@ S3_HANDLER_NO_OUT(PutBucketEncryption, PutBucketEncryptionRequest)
         return malformed();
     const struct s3_ServerSideEncryptionRule *rule = &k->Rules.v[0];
     const struct s3_ServerSideEncryptionByDefault *d = rule->ApplyServerSideEncryptionByDefault;
-    if (d == NULL)
+    static const struct s3_ServerSideEncryptionByDefault plain = {.SSEAlgorithm = {"AES256", 6}};
+    if (d == NULL && rule->BlockedEncryptionTypes == NULL)
         return malformed();
+    if (d == NULL)
+        d = &plain;
     bool kms = str_is(d->SSEAlgorithm, "aws:kms");
     if (!kms && !str_is(d->SSEAlgorithm, "AES256"))
         return err_not_implemented(c, "Server-side encryption other than AES256 and aws:kms");
@@ -61,6 +64,13 @@ S3_HANDLER_NO_OUT(PutBucketEncryption, PutBucketEncryptionRequest)
     if (d->KMSMasterKeyID.n > 0)
         jv_set(a, e, STR("key"), jv_new_str(a, d->KMSMasterKeyID));
     jv_set(a, e, STR("bucket_key"), jv_new_bool(a, rule->BucketKeyEnabled.v));
+    /* Kept to be told again: SSE-C, all that it can name, is not built, and so blocked anyway. */
+    struct jv *blocked = jv_new_arr(a);
+    for (size_t i = 0; rule->BlockedEncryptionTypes != NULL &&
+                       i < rule->BlockedEncryptionTypes->EncryptionType.n; i++)
+        jv_push(a, blocked, jv_new_str(a, rule->BlockedEncryptionTypes->EncryptionType.v[i]));
+    if (rule->BlockedEncryptionTypes != NULL)
+        jv_set(a, e, STR("blocked"), blocked);
     return s3_bucket_set(c, &b, "encryption", e);
 }
 
@@ -80,6 +90,15 @@ S3_HANDLER(GetBucketEncryption, GetBucketEncryptionRequest, GetBucketEncryptionO
     d->KMSMasterKeyID = jv_s(jv_get(e, "key"));
     rule->ApplyServerSideEncryptionByDefault = d;
     rule->BucketKeyEnabled = some_bool(jv_b(jv_get(e, "bucket_key"), false));
+    const struct jv *blocked = jv_get(e, "blocked");
+    if (jv_is(blocked, JV_ARR)) {
+        struct s3_BlockedEncryptionTypes *t = ARENA_NEW(a, struct s3_BlockedEncryptionTypes);
+        t->EncryptionType.v = ARENA_ARRAY(a, jv_len(blocked) + 1, struct str);
+        t->EncryptionType.set = true;
+        for (size_t i = 0; i < jv_len(blocked); i++)
+            t->EncryptionType.v[t->EncryptionType.n++] = jv_s(jv_at(blocked, i));
+        rule->BlockedEncryptionTypes = t;
+    }
     k->Rules.v = rule;
     k->Rules.n = 1;
     k->Rules.set = true;

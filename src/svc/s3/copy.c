@@ -104,11 +104,12 @@ static void drop_copy(void *p)
 
 static struct copying *copying_of(struct call *c)
 {
-    if (c->state == NULL) {
-        struct copying *x = ARENA_NEW(c->arena, struct copying);
-        c->state = x;
-    }
-    return c->state;
+    struct copying *x = c->state;
+    if (x == NULL)
+        c->state = x = ARENA_NEW(c->arena, struct copying);
+    else if (x->body.writer != NULL)
+        s3_writer_again(x->body.writer);
+    return x;
 }
 
 static struct err *run_copy(struct call *c, struct copying *x, const struct source *src,
@@ -208,6 +209,7 @@ static void tell_copy(struct call *c, const struct s3_object *o, struct s3_CopyO
     S3_SUM_OUT(r, o->sum_alg, o->sum);
     out->CopyObjectResult = r;
     S3_SSE_OUT(out, &o->sse);
+    out->SSEKMSEncryptionContext = s3_sse_context(c->arena, &o->sse);
 }
 
 S3_HANDLER(CopyObject, CopyObjectRequest, CopyObjectOutput)
@@ -244,6 +246,7 @@ S3_HANDLER(CopyObject, CopyObjectRequest, CopyObjectOutput)
     TRY(s3_object_place(c, &b, in->Key, &o, &reap));
     TRY(s3_reap_put(c, b.account, &reap));
     TRY(s3_notify(c, &b, "ObjectCreated:Copy", in->Key, &o));
+    s3_record_sse(c, &o.sse, in->ServerSideEncryption);
     tell_copy(c, &o, out);
     if (b.versioning != VERSIONING_OFF)
         out->VersionId = o.version;

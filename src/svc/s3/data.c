@@ -33,7 +33,7 @@ struct s3_writer {
     bool small, ended, stored;
     char salt[SALT_SIZE];
     char *head; /* the beginning, until a blob is begun */
-    size_t head_n;
+    size_t head_n, head_cap;
     uint64_t size;
     struct blob_writer *blob;
     struct blob_id id;
@@ -61,10 +61,9 @@ struct s3_writer *s3_writer_new(struct call *c, uint64_t bucket, struct str key,
     w->small = small;
     w->name_n = key.n;
     w->name = malloc(key.n + 1);
-    w->head = malloc(S3_INLINE_MAX);
-    CHECK(w->name != NULL && w->head != NULL);
+    CHECK(w->name != NULL);
     memcpy(w->name, key.p, key.n);
-    rand_bytes(w->salt, SALT_SIZE);
+    rand_id(w->salt, SALT_SIZE);
     arena_on_free(c->arena, writer_free, w);
     return w;
 }
@@ -102,11 +101,29 @@ static struct err *begin_blob(struct s3_writer *w)
     return NULL;
 }
 
+/* Room for the beginning; what moves leaves no copy behind. */
+static void head_reserve(struct s3_writer *w, size_t more)
+{
+    size_t need = w->head_n + more, cap = 2 * w->head_cap > need ? 2 * w->head_cap : need;
+    if (need <= w->head_cap)
+        return;
+    char *bigger = malloc(cap);
+    CHECK(bigger != NULL);
+    if (w->head_n > 0) {
+        memcpy(bigger, w->head, w->head_n);
+        secret_wipe(w->head, w->head_n);
+    }
+    free(w->head);
+    w->head = bigger;
+    w->head_cap = cap;
+}
+
 struct err *s3_writer_add(struct s3_writer *w, struct str piece)
 {
     w->size += piece.n;
     if (w->blob == NULL) {
         if (w->head_n + piece.n <= S3_INLINE_MAX) {
+            head_reserve(w, piece.n);
             memcpy(w->head + w->head_n, piece.p, piece.n);
             w->head_n += piece.n;
             return NULL;
@@ -137,8 +154,8 @@ static struct err *store_small(struct s3_writer *w, struct call *c, const struct
                                bool sealed, struct s3_data *out)
 {
     unsigned char raw[16];
-    struct str body = str_of(w->head, w->head_n);
-    rand_bytes(raw, sizeof raw);
+    struct str body = w->head_n > 0 ? str_of(w->head, w->head_n) : STR("");
+    rand_id(raw, sizeof raw);
     out->kind = DATA_INLINE;
     out->id = enc_hex(c->arena, str_of(raw, sizeof raw));
     if (!sealed)
@@ -167,6 +184,11 @@ struct err *s3_writer_store(struct s3_writer *w, struct call *c, const struct s3
     out->kind = DATA_BLOB;
     out->id = arena_str(c->arena, str_of(w->id.hex, BLOB_ID_SIZE));
     return txn_put_new(c->txn, T_BLOB, b->account, out->id, STR(""));
+}
+
+void s3_writer_again(struct s3_writer *w)
+{
+    w->stored = false;
 }
 
 void s3_writer_abandon(struct s3_writer *w)
@@ -320,6 +342,27 @@ static void add_piece(struct source *s, struct str blob, struct str salt, uint64
     p->size = size;
 }
 
+/* A file that is missing was overwritten or deleted since this transaction's snapshot, and cleared
+ * away: then the transaction runs again, and sees what is there now. If the newest snapshot still
+ * names it, it is lost. */
+static struct err *missing_file(struct call *c, const struct s3_bucket *b, struct str key,
+                                const struct s3_object *o, struct err *e)
+{
+    struct txn *now CLEANUP(txn_abort) = NULL;
+    struct txn *kept = c->txn;
+    struct s3_object found_now;
+    bool found = false;
+    err_free(e);
+    TRY(store_begin(c->ward->store, TXN_READ, &now));
+    c->txn = now; /* the row functions work in the call's transaction */
+    e = s3_object_version(c, b, key, o->version, &found_now, &found);
+    c->txn = kept;
+    TRY(e);
+    if (found && str_eq(found_now.data.id, o->data.id))
+        return err_new(ERR_CORRUPT, "The object's data is missing.");
+    return err_new(ERR_CONFLICT, "The object was replaced while it was being read.");
+}
+
 static struct err *load_pieces(struct call *c, struct source *s, const struct s3_object *o)
 {
     struct s3_piece one = {1, o->size, o->data.id, o->data.salt, STR_NONE}, *v = &one;
@@ -352,7 +395,10 @@ struct err *s3_source_open(struct call *c, const struct s3_bucket *b, struct str
     /* Also for an empty range: who may not use the key does not read the object. */
     if (o->sse.kms || o->data.kind != DATA_INLINE)
         TRY(s3_key_open(c, b, key, &o->sse, &s->key));
-    TRY(o->data.kind == DATA_INLINE ? load_small(c, s, o) : load_pieces(c, s, o));
+    struct err *e = o->data.kind == DATA_INLINE ? load_small(c, s, o) : load_pieces(c, s, o);
+    if (err_is(e, ERR_NOT_FOUND))
+        return missing_file(c, b, key, o, e);
+    TRY(e);
     *out = (struct http_source){source_fill, source_done, s};
     return NULL;
 }

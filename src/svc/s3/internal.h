@@ -12,7 +12,11 @@
     static struct err *op(struct call *c, const struct s3_##In *in, struct s3_##Out *out);         \
     struct err *s3_##op##_op(struct call *c, const void *in, void *out)                            \
     {                                                                                              \
-        return op(c, in, out);                                                                     \
+        struct err *e_ = s3_begin(c);                                                              \
+        if (e_ == NULL)                                                                            \
+            e_ = op(c, in, out);                                                                   \
+        s3_record(c);                                                                              \
+        return e_;                                                                                 \
     }                                                                                              \
     static struct err *op(UNUSED struct call *c, UNUSED const struct s3_##In *in,                  \
                           UNUSED struct s3_##Out *out)
@@ -20,7 +24,11 @@
     static struct err *op(struct call *c, const struct s3_##In *in);                               \
     struct err *s3_##op##_op(struct call *c, const void *in, UNUSED void *out)                     \
     {                                                                                              \
-        return op(c, in);                                                                          \
+        struct err *e_ = s3_begin(c);                                                              \
+        if (e_ == NULL)                                                                            \
+            e_ = op(c, in);                                                                        \
+        s3_record(c);                                                                              \
+        return e_;                                                                                 \
     }                                                                                              \
     static struct err *op(UNUSED struct call *c, UNUSED const struct s3_##In *in)
 
@@ -74,6 +82,20 @@ S3_DECLARE(PutObjectTagging);
 S3_DECLARE(PutPublicAccessBlock);
 S3_DECLARE(UploadPart);
 S3_DECLARE(UploadPartCopy);
+
+/* -- check.c: the model's constraints ---------------------------------------------------------- */
+struct err *s3_check(struct call *c) MUST_CHECK;
+/* Before every handler. A streamed body was checked before it came. */
+static inline struct err *s3_begin(struct call *c)
+{
+    return c->row->body != NULL ? NULL : s3_check(c);
+}
+
+/* -- record.c: additionalEventData ------------------------------------------------------------- */
+void s3_record(struct call *c); /* after every handler */
+struct s3_sse;
+/* `asked`: what the request said of encryption; STR_NONE: the bucket's default applied. */
+void s3_record_sse(struct call *c, const struct s3_sse *sse, struct str asked);
 
 /* Tables. */
 #define T_BUCKET "s3.bucket"
@@ -169,6 +191,12 @@ struct err *s3_object_latest(struct call *c, const struct s3_bucket *b, struct s
 /* One version by its id. InvalidArgument for what is no id. */
 struct err *s3_object_version(struct call *c, const struct s3_bucket *b, struct str key,
                               struct str version, struct s3_object *out, bool *found) MUST_CHECK;
+/* The place of a version id, or of a marker that a page of versions gave, among the versions of its
+ * key. InvalidArgument for what is no id. */
+struct err *s3_version_seq(struct arena *a, struct str version, uint64_t *out) MUST_CHECK;
+struct str s3_version_marker(struct arena *a, uint64_t seq);
+/* InvalidArgument for a version id that is there and empty. */
+struct err *s3_version_given(struct str version) MUST_CHECK;
 /* What a reader means: NoSuchKey (AccessDenied for who may not list), NoSuchVersion,
  * MethodNotAllowed for a delete marker that was named. */
 struct err *s3_object_read(struct call *c, const struct s3_bucket *b, struct str key,
@@ -218,8 +246,13 @@ struct err *s3_key_new(struct call *c, const struct s3_bucket *b, struct str key
                        struct s3_sse *sse, struct secret **out) MUST_CHECK;
 struct err *s3_key_open(struct call *c, const struct s3_bucket *b, struct str key,
                         const struct s3_sse *sse, struct secret **out) MUST_CHECK;
+/* Whether the caller may use the KMS key of the object; SSE-S3 asks nobody. */
+struct err *s3_key_may_open(struct call *c, const struct s3_bucket *b, struct str key,
+                            const struct s3_sse *sse) MUST_CHECK;
 struct err *s3_no_customer_keys(struct call *c, struct str algorithm, struct str key,
                                 struct str md5) MUST_CHECK;
+/* The client's encryption context as the header tells it; STR_NONE without. */
+struct str s3_sse_context(struct arena *a, const struct s3_sse *sse);
 void s3_bucket_keys_stop(void);
 
 /* -- data.c: bytes in and out ------------------------------------------------------------------ */
@@ -237,6 +270,8 @@ struct err *s3_writer_end(struct s3_writer *w) MUST_CHECK;
 /* In the transaction: names the bytes in the store; may run again after a conflict. */
 struct err *s3_writer_store(struct s3_writer *w, struct call *c, const struct s3_bucket *b,
                             bool sealed, struct s3_data *out) MUST_CHECK;
+/* The transaction runs again after a conflict: what it stored before is not there. */
+void s3_writer_again(struct s3_writer *w);
 /* Undoes: unless it was stored by a handler that went on to its commit. */
 void s3_writer_abandon(struct s3_writer *w);
 
@@ -358,7 +393,7 @@ struct s3_body {
 struct s3_body_request {
     struct s3_sum_texts sums;
     struct str algorithm, md5;
-    struct opt_int length;
+    bool streamed; /* from a client, who has to say how long it is */
     enum s3_alg keep; /* ALG_NONE: what the client claims, else CRC64NVME */
 };
 /* In begin: sets up sums and writer; c->state is the body. bucket, key, sse must be set. */
@@ -366,7 +401,8 @@ struct err *s3_body_begin(struct call *c, struct s3_body *b, const struct s3_bod
                           bool small) MUST_CHECK;
 struct err *s3_body_data(struct call *c, struct str piece) MUST_CHECK;
 void s3_body_abandon(struct call *c);
-/* In the handler, first: whether the body came as a stream at all. */
+/* In the handler, first: whether the body came as a stream at all. Forgets what an attempt before
+ * this one stored. */
 struct err *s3_body_began(const struct call *c) MUST_CHECK;
 /* In the handler: ends and verifies, once. */
 struct err *s3_body_end(struct call *c, struct s3_body *b) MUST_CHECK;
@@ -399,15 +435,24 @@ enum job_next s3_event_run(struct job *j, int64_t *again_ms);
 
 /* -- target.c: what needs are about ------------------------------------------------------------ */
 struct str s3_in(const struct call *c, const char *member); /* of the input, by name */
+struct err *s3_target_account(struct call *c, struct target *out) MUST_CHECK;
 struct err *s3_target_bucket(struct call *c, struct target *out) MUST_CHECK;
 struct err *s3_target_new_bucket(struct call *c, struct target *out) MUST_CHECK;
+void s3_record_objects(struct call *c, const struct s3_bucket *b, struct str prefix);
+struct err *s3_target_objects(struct call *c, struct target *out) MUST_CHECK;
 struct err *s3_target_list(struct call *c, struct target *out) MUST_CHECK;
 struct err *s3_target_object(struct call *c, struct target *out) MUST_CHECK;
 struct err *s3_target_object_write(struct call *c, struct target *out) MUST_CHECK;
+struct err *s3_target_delete(struct call *c, struct target *out) MUST_CHECK;
+struct err *s3_target_part(struct call *c, struct target *out) MUST_CHECK;
 struct err *s3_target_source(struct call *c, struct target *out) MUST_CHECK;
-/* The same for a bucket and key by name: for checks within a handler. */
+/* The same for a bucket and key by name: for checks within a handler. Forgets the condition keys of
+ * the check before. */
 struct err *s3_target_of(struct call *c, struct str bucket, struct str key,
                          struct target *out) MUST_CHECK;
+/* …and for what existing tags have a say in. */
+struct err *s3_target_tags(struct call *c, struct str bucket, struct str key, struct str version,
+                           struct target *out) MUST_CHECK;
 bool s3_allowed(struct call *c, const char *action, const struct target *t);
 
 /* -- copy.c ------------------------------------------------------------------------------------ */

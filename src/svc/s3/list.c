@@ -125,10 +125,34 @@ static struct err *skip_prefix(struct walk *w, struct str common, bool *more)
     return *more ? walk_seek(w, next, false) : NULL;
 }
 
+/* Puts a live key, or the common prefix that it falls under, on the page. */
+static struct err *take_key(struct walk *w, struct listing *l, struct str key,
+                            const struct s3_object *o, bool *more)
+{
+    struct call *c = w->c;
+    struct str common = s3_common_prefix(key, l->prefix, l->delimiter);
+    if (common.p == NULL) {
+        add_object(c, l, key, o);
+        l->last = key;
+        return NULL;
+    }
+    struct s3_CommonPrefix item = {s3_listed(c, l->encoding, common)};
+    VEC_PUSH(c->arena, &l->prefixes, item);
+    l->last = common;
+    return skip_prefix(w, common, more);
+}
+
+/* A page never ends on a key that is itself a common prefix without being on the page: the next
+ * one would take it for told, and pass over all of it. */
+static bool may_end_on(const struct listing *l, struct str key)
+{
+    return s3_common_prefix(key, l->prefix, l->delimiter).n != key.n;
+}
+
 static struct err *fill_listing(struct walk *w, struct listing *l, bool more)
 {
     struct call *c = w->c;
-    while (more) {
+    while (more && l->max > 0) {
         struct str key, value;
         struct s3_object o;
         TRY(walk_next(w, &more, &key, &value));
@@ -136,27 +160,19 @@ static struct err *fill_listing(struct walk *w, struct listing *l, bool more)
             return NULL;
         TRY(s3_object_parse(c->arena, value, &o));
         TRY(arena_check(c->arena));
-        bool full = (int64_t)(l->objects.n + l->prefixes.n) >= l->max;
-        if (w->steps > S3_LIST_SCAN_MAX && !full) {
+        if (!o.marker && (int64_t)(l->objects.n + l->prefixes.n) >= l->max) {
             l->truncated = true;
+            return NULL;
+        }
+        if (!o.marker) {
+            TRY(take_key(w, l, key, &o, &more));
+        } else if (may_end_on(l, key)) {
             l->last = key;
-            return NULL;
+            if (w->steps >= S3_LIST_SCAN_MAX) {
+                l->truncated = true;
+                return NULL;
+            }
         }
-        if (o.marker)
-            continue;
-        if (full) {
-            l->truncated = l->max > 0;
-            return NULL;
-        }
-        struct str common = s3_common_prefix(key, l->prefix, l->delimiter);
-        l->last = common.p != NULL ? common : key;
-        if (common.p == NULL) {
-            add_object(c, l, key, &o);
-            continue;
-        }
-        struct s3_CommonPrefix item = {s3_listed(c, l->encoding, common)};
-        VEC_PUSH(c->arena, &l->prefixes, item);
-        TRY(skip_prefix(w, common, &more));
     }
     return NULL;
 }
@@ -264,7 +280,7 @@ static bool add_version(struct call *c, struct version_listing *l, struct str ke
     }
     l->n++;
     l->last_key = key;
-    l->last_version = o->version;
+    l->last_version = s3_version_marker(c->arena, o->seq);
     if (o->marker) {
         struct s3_DeleteMarkerEntry m = {.Owner = s3_owner(c->arena, l->account),
                                          .Key = s3_listed(c, l->encoding, key),
@@ -348,14 +364,28 @@ static struct err *fill_versions(struct walk *w, struct version_listing *l, bool
     return NULL;
 }
 
-/* What remains of the key that the former page ended in. */
+/* What remains of the key that the former page ended in: what is older than the version it names,
+ * whether that one still exists or not (who empties a bucket deletes each page before the next). */
 static struct err *rest_of_key(struct walk *w, const struct s3_bucket *b, struct version_listing *l,
                                struct str key, struct str version)
 {
-    struct s3_object o;
-    bool found = false;
-    TRY(s3_object_version(w->c, b, key, version, &o, &found));
-    return found ? add_history(w, l, key, o.seq) : NULL;
+    struct s3_object latest, o;
+    bool any = false, found = false;
+    uint64_t seq = 0;
+    TRY(s3_object_latest(w->c, b, key, &latest, &any));
+    if (str_is(version, "null")) { /* not what a page gave, but what a client may ask for */
+        TRY(s3_object_version(w->c, b, key, version, &o, &found));
+        seq = found ? o.seq : 0;
+    } else {
+        TRY(s3_version_seq(w->c->arena, version, &seq));
+    }
+    if (!any || seq == 0)
+        return NULL;
+    if (latest.seq >= seq)
+        return add_history(w, l, key, seq);
+    if (!add_version(w->c, l, key, &latest, true) || !latest.history)
+        return NULL;
+    return add_history(w, l, key, 0);
 }
 
 S3_HANDLER(ListObjectVersions, ListObjectVersionsRequest, ListObjectVersionsOutput)
@@ -377,7 +407,9 @@ S3_HANDLER(ListObjectVersions, ListObjectVersionsRequest, ListObjectVersionsOutp
                             : STR_NONE;
     struct err *e = NULL;
     if (l.max > 0) {
-        if (in->VersionIdMarker.n > 0 && common.p == NULL)
+        /* A key outside the prefix is none of this listing: s3:prefix may be all that lets the
+         * caller in. */
+        if (in->VersionIdMarker.n > 0 && common.p == NULL && str_starts(after, in->Prefix))
             e = rest_of_key(&w, &b, &l, after, in->VersionIdMarker);
         if (e == NULL)
             e = common.p != NULL && common.n == after.n ? skip_prefix(&w, common, &more)

@@ -8,6 +8,13 @@
 #include "../../core/enc.h"
 #include "../../crypto/crypto.h"
 
+const struct s3_asked s3_asked[S3_ASKED] = {
+    {"s3:x-amz-acl", "ACL"},
+    {"s3:x-amz-storage-class", "StorageClass"},
+    {"s3:x-amz-server-side-encryption", "ServerSideEncryption"},
+    {"s3:x-amz-server-side-encryption-aws-kms-key-id", "SSEKMSKeyId"},
+};
+
 void s3_key_upload(struct skey *k, uint64_t bucket, struct str key, struct str id)
 {
     *k = skey();
@@ -42,6 +49,8 @@ void s3_upload_of_jv(struct arena *a, const struct jv *j, struct s3_upload *out)
     int64_t alg = jv_i(jv_get(j, "alg"), ALG_CRC64NVME);
     out->alg = alg > 0 && alg < ALG_COUNT ? (enum s3_alg)alg : ALG_CRC64NVME;
     s3_object_of_jv(a, jv_get(j, "object"), &out->object);
+    for (size_t i = 0; i < S3_ASKED; i++)
+        out->asked[i] = jv_s(jv_get(jv_get(j, "asked"), s3_asked[i].member));
 }
 
 struct err *s3_upload_get(struct call *c, const struct s3_bucket *b, struct str key, struct str id,
@@ -106,6 +115,12 @@ static struct jv *upload_row(struct call *c, const struct s3_upload *u)
     jv_set(a, row, STR("composite"), jv_new_bool(a, u->composite));
     jv_set(a, row, STR("given"), jv_new_bool(a, u->alg_given));
     jv_set(a, row, STR("object"), s3_object_to_jv(a, &u->object));
+    struct jv *asked = jv_new_obj(a);
+    for (size_t i = 0; i < S3_ASKED; i++)
+        if (s3_in(c, s3_asked[i].member).p != NULL)
+            jv_set(a, asked, str_c(s3_asked[i].member),
+                   jv_new_str(a, s3_in(c, s3_asked[i].member)));
+    jv_set(a, row, STR("asked"), asked);
     return row;
 }
 
@@ -138,6 +153,8 @@ S3_HANDLER(CreateMultipartUpload, CreateMultipartUploadRequest, CreateMultipartU
     out->Key = in->Key;
     out->UploadId = u.id;
     S3_SSE_OUT(out, &u.object.sse);
+    out->SSEKMSEncryptionContext = s3_sse_context(c->arena, &u.object.sse);
+    s3_record_sse(c, &u.object.sse, in->ServerSideEncryption);
     if (u.alg_given) {
         out->ChecksumAlgorithm = str_c(s3_alg_name(u.alg));
         out->ChecksumType = u.composite ? STR("COMPOSITE") : STR("FULL_OBJECT");
@@ -190,6 +207,7 @@ static struct err *part_begin(struct call *c)
     struct part_body *p = ARENA_NEW(c->arena, struct part_body);
     struct s3_upload u;
     struct secret *key = NULL;
+    TRY(s3_check(c));
     TRY(s3_key_check(in->Key));
     TRY(s3_part_number_check(in->PartNumber.v));
     TRY(s3_bucket_get(c, in->Bucket, in->ExpectedBucketOwner, &p->body.bucket));
@@ -201,7 +219,7 @@ static struct err *part_begin(struct call *c)
     struct s3_body_request r = {.sums = S3_SUMS_IN(in),
                                 .algorithm = in->ChecksumAlgorithm,
                                 .md5 = in->ContentMD5,
-                                .length = in->ContentLength,
+                                .streamed = true,
                                 .keep = u.alg};
     TRY(s3_body_begin(c, &p->body, &r, false));
     if (u.alg_given && p->body.claimed != ALG_NONE && p->body.claimed != u.alg)

@@ -92,67 +92,91 @@ static void add_upload(struct listing *l, struct str key, const struct s3_upload
     VEC_PUSH(a, &l->uploads, item);
 }
 
-/* Takes one row; false: the page is full. Rows come in the order of keys, then of times. */
-static struct err *take(struct listing *l, struct str key, struct str value, bool *go_on)
+static bool is_full(struct listing *l)
 {
-    struct call *c = l->c;
-    struct jv *row = NULL;
-    struct s3_upload u;
-    struct str common = s3_common_prefix(key, l->prefix, l->delimiter);
-    *go_on = true;
-    if (common.p != NULL && l->prefixes.n > 0 && str_eq(l->last_key, common))
-        return NULL; /* told already */
-    if ((int64_t)(l->uploads.n + l->prefixes.n) >= l->max) {
-        l->truncated = l->max > 0;
-        *go_on = false;
-        return NULL;
-    }
-    if (common.p != NULL) {
-        struct s3_CommonPrefix item = {s3_listed(c, l->encoding, common)};
-        VEC_PUSH(c->arena, &l->prefixes, item);
-        l->last_key = common;
-        l->last_id = STR_NONE;
-        return NULL;
-    }
-    TRY(json_parse(c->arena, value, JSON_DEPTH_DEFAULT, &row));
-    s3_upload_of_jv(c->arena, row, &u);
-    add_upload(l, key, &u);
-    l->last_key = key;
-    l->last_id = u.id;
-    return NULL;
+    if ((int64_t)(l->uploads.n + l->prefixes.n) < l->max)
+        return false;
+    l->truncated = l->max > 0;
+    return true;
 }
 
+/* The next row is at `from` or, `after`, behind it. */
+static struct err *seek(struct listing *l, struct str from, bool after, struct cursor **cur)
+{
+    struct skey prefix = skey();
+    cursor_free(*cur);
+    *cur = NULL;
+    key_u64(&prefix, l->b->id);
+    key_tail(&prefix, l->prefix); /* a key's text begins with its own bytes */
+    struct scan sc = {.prefix = key_of(&prefix)};
+    if (str_cmp(from, sc.prefix) > 0) {
+        sc.from = from;
+        sc.after = after;
+    }
+    return txn_scan(l->c->txn, T_UPLOAD, &sc, cur);
+}
+
+/* Behind all keys that begin with the prefix; false in *more: nothing can be there. */
+static struct err *seek_behind(struct listing *l, struct str common, struct cursor **cur,
+                               bool *more)
+{
+    struct str next = s3_after_prefix(l->c->arena, common);
+    struct skey from = skey();
+    *more = next.p != NULL;
+    if (!*more)
+        return NULL;
+    key_u64(&from, l->b->id);
+    key_tail(&from, next);
+    return seek(l, key_of(&from), false, cur);
+}
+
+static struct err *seek_first(struct listing *l, struct str key_marker, struct str id_marker,
+                              struct cursor **cur, bool *more)
+{
+    struct skey from = skey();
+    if (key_marker.n == 0)
+        return seek(l, STR(""), false, cur);
+    struct str common = str_starts(key_marker, l->prefix)
+                            ? s3_common_prefix(key_marker, l->prefix, l->delimiter)
+                            : STR_NONE;
+    if (common.p != NULL && common.n == key_marker.n && id_marker.n == 0)
+        return seek_behind(l, common, cur, more);
+    /* A key marker alone means behind all uploads of that key; ids are hexadecimal. */
+    s3_key_upload(&from, l->b->id, key_marker, id_marker.n > 0 ? id_marker : STR("\xff"));
+    return seek(l, key_of(&from), true, cur);
+}
+
+/* Rows come in the order of keys, then of times. Each step fills a place on the page. */
 static struct err *walk(struct listing *l, struct str key_marker, struct str id_marker)
 {
     struct call *c = l->c;
-    struct skey prefix = skey(), from = skey();
-    key_u64(&prefix, l->b->id);
-    key_tail(&prefix, l->prefix); /* a key's text begins with its own bytes */
-    s3_key_upload(&from, l->b->id, key_marker, id_marker);
     struct cursor *cur CLEANUP(cursor_free_ptr) = NULL;
-    struct scan sc = {.prefix = key_of(&prefix)};
-    if (key_marker.n > 0 && str_cmp(key_of(&from), sc.prefix) > 0) {
-        sc.from = key_of(&from);
-        sc.after = true;
-    }
-    TRY(txn_scan(c->txn, T_UPLOAD, &sc, &cur));
-    bool go_on = true;
-    for (int steps = 0; go_on && steps < S3_LIST_SCAN_MAX; steps++) {
-        bool more = false;
+    bool more = true;
+    TRY(seek_first(l, key_marker, id_marker, &cur, &more));
+    while (more) {
         struct str at, value, key;
+        struct jv *row = NULL;
+        struct s3_upload u;
         TRY(cursor_next(cur, &more, &at, &value));
-        if (!more)
+        if (!more || is_full(l))
             return NULL;
         struct str rest = str_skip(at, 8);
         if (!key_take_str(c->arena, &rest, &key))
             return err_new(ERR_CORRUPT, "A key of an upload is damaged.");
-        /* A key marker alone means behind all uploads of that key. */
-        bool before = key_marker.n > 0 && id_marker.n == 0 && str_eq(key, key_marker);
-        bool rolled = key_marker.n > 0 && l->delimiter.n > 0 &&
-                      str_ends(key_marker, l->delimiter) && str_starts(key, key_marker);
-        if (before || rolled)
+        struct str common = s3_common_prefix(key, l->prefix, l->delimiter);
+        if (common.p != NULL) {
+            struct s3_CommonPrefix item = {s3_listed(c, l->encoding, common)};
+            VEC_PUSH(c->arena, &l->prefixes, item);
+            l->last_key = common;
+            l->last_id = STR_NONE;
+            TRY(seek_behind(l, common, &cur, &more));
             continue;
-        TRY(take(l, key, value, &go_on));
+        }
+        TRY(json_parse(c->arena, value, JSON_DEPTH_DEFAULT, &row));
+        s3_upload_of_jv(c->arena, row, &u);
+        add_upload(l, key, &u);
+        l->last_key = key;
+        l->last_id = u.id;
         TRY(arena_check(c->arena));
     }
     return NULL;

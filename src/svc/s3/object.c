@@ -201,16 +201,32 @@ struct err *s3_object_latest(struct call *c, const struct s3_bucket *b, struct s
     return get(c, T_OBJECT, &k, out, found);
 }
 
-static bool seq_of_version(struct arena *a, struct str version, uint64_t *out)
+/* A version's id is the hex of ~SEQ and 64 random bits. */
+struct err *s3_version_seq(struct arena *a, struct str version, uint64_t *out)
 {
     struct str bytes;
-    if (version.n != 32 || !dec_hex(a, version, &bytes))
-        return false;
-    uint64_t v = 0;
-    for (size_t i = 0; i < 8; i++)
-        v = v << 8 | (unsigned char)bytes.p[i];
+    uint64_t v = UINT64_MAX;
+    if (version.n == 2 * 16 && dec_hex(a, version, &bytes))
+        for (size_t i = 0; i < 8; i++)
+            v = v << 8 | (unsigned char)bytes.p[i];
+    if (v == UINT64_MAX)
+        return err_aws(400, "InvalidArgument", "Invalid version id specified");
     *out = ~v;
-    return *out != 0;
+    return NULL;
+}
+
+struct str s3_version_marker(struct arena *a, uint64_t seq)
+{
+    return arena_fmt(a, "%016llx%016x", (unsigned long long)~seq, 0);
+}
+
+/* "?versionId=" without an id is a mistake of the client's and means nothing, least of all the
+ * latest version. */
+struct err *s3_version_given(struct str version)
+{
+    if (version.p == NULL || version.n > 0)
+        return NULL;
+    return err_aws(400, "InvalidArgument", "Version id cannot be the empty string");
 }
 
 struct err *s3_object_version(struct call *c, const struct s3_bucket *b, struct str key,
@@ -220,8 +236,8 @@ struct err *s3_object_version(struct call *c, const struct s3_bucket *b, struct 
     bool is_null = str_is(version, "null");
     uint64_t seq = 0;
     *found = false;
-    if (!is_null && !seq_of_version(c->arena, version, &seq))
-        return err_aws(400, "InvalidArgument", "Invalid version id specified");
+    if (!is_null)
+        TRY(s3_version_seq(c->arena, version, &seq));
     bool any = false;
     TRY(s3_object_latest(c, b, key, &latest, &any));
     if (!any)
@@ -261,6 +277,7 @@ struct err *s3_object_read(struct call *c, const struct s3_bucket *b, struct str
 {
     bool found = false;
     bool named = version.n > 0;
+    TRY(s3_version_given(version));
     if (named)
         TRY(s3_object_version(c, b, key, version, out, &found));
     else
@@ -271,10 +288,13 @@ struct err *s3_object_read(struct call *c, const struct s3_bucket *b, struct str
         return missing_key(c, b);
     if (!out->marker)
         return NULL;
+    struct err *e = named ? NULL : missing_key(c, b);
+    if (e != NULL && !err_has_code(e, "NoSuchKey")) /* who may not list learns of no marker */
+        return e;
     call_header(c, "x-amz-delete-marker", STR("true"));
     call_header(c, "x-amz-version-id", out->version);
-    if (!named)
-        return missing_key(c, b);
+    if (e != NULL)
+        return e;
     char when[TIME_TEXT_MAX];
     time_http(out->modified_ms, when);
     call_header(c, "Last-Modified", arena_str(c->arena, str_c(when)));

@@ -37,6 +37,7 @@ S3_HANDLER(DeleteObject, DeleteObjectRequest, DeleteObjectOutput)
     struct s3_reap reap = {0};
     struct s3_deleted d;
     TRY(s3_key_check(in->Key));
+    TRY(s3_version_given(in->VersionId));
     if (in->MFA.p != NULL)
         return err_not_implemented(c, "MFA delete");
     if (in->IfMatchSize.set || in->IfMatchLastModifiedTime.set)
@@ -68,7 +69,10 @@ static struct err *delete_one(struct call *c, struct batch *x, const struct s3_O
     TRY(s3_target_of(c, x->bucket.name, id->Key, &t));
     if (id->VersionId.n > 0)
         call_key(c, "s3:VersionId", id->VersionId);
-    if (!s3_allowed(c, id->VersionId.n > 0 ? "s3:DeleteObjectVersion" : "s3:DeleteObject", &t))
+    call_key(c, "s3:if-match", id->ETag);
+    const char *action = id->VersionId.n > 0 ? "s3:DeleteObjectVersion" : "s3:DeleteObject";
+    bool reads = id->ETag.p != NULL && !str_is(id->ETag, "*");
+    if (!s3_allowed(c, action, &t) || (reads && !s3_allowed(c, "s3:GetObject", &t)))
         return err_aws(403, "AccessDenied", "Access Denied");
     if (id->Size.set || id->LastModifiedTime.set)
         return err_not_implemented(c, "Size and LastModifiedTime conditions");
@@ -105,6 +109,23 @@ static struct err *delete_and_note(struct call *c, struct batch *x,
     return NULL;
 }
 
+/* The call as a whole succeeds; its record says what of it was refused. */
+static void record_errors(struct call *c, const struct batch *x)
+{
+    struct buf text CLEANUP(buf_clear) = BUF_INIT(S3_RECORD_ERRORS_MAX + 2 * S3_KEY_MAX);
+    for (size_t i = 0; i < x->errors.n; i++) {
+        const struct s3_Error *e = &x->errors.v[i];
+        if (buf_view(&text).n > S3_RECORD_ERRORS_MAX) {
+            buf_fmt(&text, "; and %zu more", x->errors.n - i);
+            break;
+        }
+        buf_fmt(&text, "%s%.*s: %.*s", i == 0 ? "" : "; ", STR_ARG(e->Code),
+                (int)(e->Key.n < S3_KEY_MAX ? e->Key.n : S3_KEY_MAX), e->Key.p);
+    }
+    if (x->errors.n > 0)
+        call_record(c, "errors", arena_str(c->arena, buf_view(&text)));
+}
+
 S3_HANDLER(DeleteObjects, DeleteObjectsRequest, DeleteObjectsOutput)
 {
     struct batch x = {0};
@@ -113,6 +134,7 @@ S3_HANDLER(DeleteObjects, DeleteObjectsRequest, DeleteObjectsOutput)
     if (c->wire != NULL)
         TRY(s3_body_verify(c, wire_req_header(c->wire, "Content-MD5"), true));
     TRY(s3_bucket_for_write(c, in->Bucket, in->ExpectedBucketOwner, &x.bucket));
+    s3_record_objects(c, &x.bucket, STR(""));
     call_record_resource(c, x.bucket.arn, x.bucket.account, "AWS::S3::Bucket");
     if (in->Delete == NULL || in->Delete->Objects.n == 0 || in->Delete->Objects.n > S3_DELETE_MAX)
         return err_aws(400, "MalformedXML",
@@ -122,6 +144,7 @@ S3_HANDLER(DeleteObjects, DeleteObjectsRequest, DeleteObjectsOutput)
     for (size_t i = 0; i < in->Delete->Objects.n; i++)
         TRY(delete_and_note(c, &x, &in->Delete->Objects.v[i], quiet));
     TRY(s3_reap_put(c, x.bucket.account, &x.reap));
+    record_errors(c, &x);
     out->Deleted.v = x.deleted.v;
     out->Deleted.n = x.deleted.n;
     out->Deleted.set = x.deleted.n > 0;

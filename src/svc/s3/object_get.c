@@ -115,7 +115,7 @@ static struct err *find(struct call *c, const struct read_request *r, struct rea
         (out)->Metadata = o_->meta;                                                                \
         if ((r)->bucket.versioning != VERSIONING_OFF)                                              \
             (out)->VersionId = o_->version;                                                        \
-        if (o_->tags.n > 0)                                                                        \
+        if (o_->tags.n > 0 && may_count_tags(c, &(r)->bucket, (in)->Key, (in)->VersionId))         \
             (out)->TagCount = some_int((int64_t)o_->tags.n);                                       \
         if ((r)->parts > 0)                                                                        \
             (out)->PartsCount = some_int((r)->parts);                                              \
@@ -153,6 +153,20 @@ static struct str content_range(struct arena *a, const struct reading *r)
 static bool tells_sum(const struct reading *r)
 {
     return r->object.sum.p != NULL && (!r->partial || r->n == r->object.size);
+}
+
+/* Even how many tags there are is for who may read them alone. */
+static bool may_count_tags(struct call *c, const struct s3_bucket *b, struct str key,
+                           struct str version)
+{
+    struct target t = {0};
+    struct err *e = s3_target_tags(c, b->name, key, version, &t);
+    bool may = e == NULL && s3_allowed(c,
+                                       version.n > 0 ? "s3:GetObjectVersionTagging"
+                                                     : "s3:GetObjectTagging",
+                                       &t);
+    err_free(e);
+    return may;
 }
 
 static void override(struct call *c, struct str *header, struct str wish)
@@ -211,11 +225,8 @@ S3_HANDLER(HeadObject, HeadObjectRequest, HeadObjectOutput)
     TRY(s3_no_customer_keys(c, in->SSECustomerAlgorithm, in->SSECustomerKey,
                             in->SSECustomerKeyMD5));
     TRY(find(c, &q, &r));
-    if (r.object.sse.kms) { /* who may not use the key is told nothing of the object */
-        struct secret *key = NULL;
-        TRY(s3_key_open(c, &r.bucket, in->Key, &r.object.sse, &key));
-        secret_free(key);
-    }
+    if (str_is(in->ChecksumMode, "ENABLED"))
+        TRY(s3_key_may_open(c, &r.bucket, in->Key, &r.object.sse));
     DESCRIBE(c, in, out, &r);
     c->has_stream = true; /* its length is told; nothing is drawn */
     c->stream_length = (int64_t)r.n;

@@ -10,6 +10,7 @@ static struct err *put_begin(struct call *c)
 {
     const struct s3_PutObjectRequest *in = c->in;
     struct put *p = ARENA_NEW(c->arena, struct put);
+    TRY(s3_check(c));
     TRY(s3_key_check(in->Key));
     TRY(s3_bucket_get(c, in->Bucket, in->ExpectedBucketOwner, &p->body.bucket));
     TRY(s3_no_customer_keys(c, in->SSECustomerAlgorithm, in->SSECustomerKey,
@@ -25,7 +26,7 @@ static struct err *put_begin(struct call *c)
     struct s3_body_request r = {.sums = S3_SUMS_IN(in),
                                 .algorithm = in->ChecksumAlgorithm,
                                 .md5 = in->ContentMD5,
-                                .length = in->ContentLength};
+                                .streamed = true};
     TRY(s3_body_begin(c, &p->body, &r, true));
     if (p->body.sse.kms) {
         struct secret *key = NULL;
@@ -83,11 +84,13 @@ S3_HANDLER(PutObject, PutObjectRequest, PutObjectOutput)
     TRY(s3_object_place(c, &b, in->Key, &o, &reap));
     TRY(s3_reap_put(c, b.account, &reap));
     TRY(s3_notify(c, &b, "ObjectCreated:Put", in->Key, &o));
+    s3_record_sse(c, &o.sse, in->ServerSideEncryption);
     out->ETag = s3_quoted(c->arena, o.etag);
     if (b.versioning != VERSIONING_OFF)
         out->VersionId = o.version;
     S3_SUM_OUT(out, o.sum_alg, o.sum);
     out->ChecksumType = STR("FULL_OBJECT");
     S3_SSE_OUT(out, &o.sse);
+    out->SSEKMSEncryptionContext = s3_sse_context(c->arena, &o.sse);
     return NULL;
 }

@@ -25,6 +25,12 @@ static bool has_if_match(const struct call *c)
     return s3_in(c, "IfMatch").n > 0;
 }
 
+/* "*" asks whether there is an object; an entity tag, what it holds. */
+static bool has_etag_match(const struct call *c)
+{
+    return has_if_match(c) && !str_is(s3_in(c, "IfMatch"), "*");
+}
+
 static bool has_ownership(const struct call *c)
 {
     return s3_in(c, "ObjectOwnership").n > 0;
@@ -38,7 +44,9 @@ static bool has_bucket_tags(const struct call *c)
 
 static bool source_version(const struct call *c)
 {
-    return str_find(s3_in(c, "CopySource"), STR("?versionId=")) >= 0;
+    struct s3_copy_source src = {0};
+    err_free(s3_copy_source_parse(c->arena, s3_in(c, "CopySource"), &src));
+    return src.version.n > 0;
 }
 
 static bool source_no_version(const struct call *c)
@@ -94,14 +102,15 @@ static bool writes_tags(const struct call *c)
                                             {"s3:" version, has_version, s3_target_object},        \
                                             {0}}
 
-static const struct need need_ListBuckets[] = {{"s3:ListAllMyBuckets", NULL, NULL}, {0}};
+static const struct need need_ListBuckets[] = {
+    {"s3:ListAllMyBuckets", NULL, s3_target_account}, {0}};
 static const struct need need_CreateBucket[] = {
     {"s3:CreateBucket", NULL, s3_target_new_bucket},
     {"s3:PutBucketOwnershipControls", has_ownership, s3_target_new_bucket},
     {"s3:TagResource", has_bucket_tags, s3_target_new_bucket},
     {0}};
 ON_BUCKET(DeleteBucket, "DeleteBucket");
-ON_BUCKET(HeadBucket, "ListBucket");
+static const struct need need_HeadBucket[] = {{"s3:ListBucket", NULL, s3_target_objects}, {0}};
 ON_BUCKET(GetBucketLocation, "GetBucketLocation");
 ON_BUCKET(GetBucketVersioning, "GetBucketVersioning");
 ON_BUCKET(PutBucketVersioning, "PutBucketVersioning");
@@ -125,10 +134,15 @@ static const struct need need_ListObjects[] = {{"s3:ListBucket", NULL, s3_target
 static const struct need need_ListObjectVersions[] = {
     {"s3:ListBucketVersions", NULL, s3_target_list}, {0}};
 static const struct need need_ListMultipartUploads[] = {
-    {"s3:ListBucketMultipartUploads", NULL, s3_target_list}, {0}};
+    {"s3:ListBucketMultipartUploads", NULL, s3_target_objects}, {0}};
 
 ON_VERSION(GetObject, "GetObject", "GetObjectVersion");
-ON_VERSION(DeleteObject, "DeleteObject", "DeleteObjectVersion");
+/* https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html */
+static const struct need need_DeleteObject[] = {
+    {"s3:DeleteObject", no_version, s3_target_delete},
+    {"s3:DeleteObjectVersion", has_version, s3_target_delete},
+    {"s3:GetObject", has_etag_match, s3_target_object},
+    {0}};
 ON_VERSION(GetObjectTagging, "GetObjectTagging", "GetObjectVersionTagging");
 ON_VERSION(PutObjectTagging, "PutObjectTagging", "PutObjectVersionTagging");
 ON_VERSION(DeleteObjectTagging, "DeleteObjectTagging", "DeleteObjectVersionTagging");
@@ -145,7 +159,7 @@ static const struct need need_GetObjectAttributes[] = {
 static const struct need need_PutObject[] = {
     {"s3:PutObject", NULL, s3_target_object_write},
     {"s3:PutObjectTagging", has_tags, s3_target_object_write},
-    {"s3:GetObject", has_if_match, s3_target_object_write},
+    {"s3:GetObject", has_if_match, s3_target_object},
     {0}};
 static const struct need need_CopyObject[] = {
     {"s3:GetObject", source_no_version, s3_target_source},
@@ -154,37 +168,43 @@ static const struct need need_CopyObject[] = {
     {"s3:GetObjectVersionTagging", source_tags_version, s3_target_source},
     {"s3:PutObject", NULL, s3_target_object_write},
     {"s3:PutObjectTagging", writes_tags, s3_target_object_write},
+    {"s3:GetObject", has_if_match, s3_target_object},
     {0}};
 static const struct need need_UploadPartCopy[] = {
     {"s3:GetObject", source_no_version, s3_target_source},
     {"s3:GetObjectVersion", source_version, s3_target_source},
-    {"s3:PutObject", NULL, s3_target_object_write},
+    {"s3:PutObject", NULL, s3_target_part},
     {0}};
-static const struct need need_part[] = {{"s3:PutObject", NULL, s3_target_object_write}, {0}};
-static const struct need need_complete[] = {{"s3:PutObject", NULL, s3_target_object_write},
-                                            {"s3:GetObject", has_if_match, s3_target_object_write},
+static const struct need need_part[] = {{"s3:PutObject", NULL, s3_target_part}, {0}};
+static const struct need need_complete[] = {{"s3:PutObject", NULL, s3_target_part},
+                                            {"s3:GetObject", has_if_match, s3_target_object},
                                             {0}};
-static const struct need need_abort[] = {{"s3:AbortMultipartUpload", NULL, s3_target_object_write},
-                                         {0}};
+static const struct need need_abort[] = {{"s3:AbortMultipartUpload", NULL, s3_target_delete}, {0}};
 static const struct need need_ListParts[] = {
-    {"s3:ListMultipartUploadParts", NULL, s3_target_object_write}, {0}};
+    {"s3:ListMultipartUploadParts", NULL, s3_target_delete}, {0}};
 
 /* -- rows -------------------------------------------------------------------------------------- */
 
-#define BUCKET_READ(op, n, in)                                                                     \
+/* CloudTrail's names of events differ from the operations' here and there:
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-s3-info.html */
+#define BUCKET_READ(op, n, in) BUCKET_READ_AS(op, n, in, #op)
+#define BUCKET_WRITE(op, n, in) BUCKET_WRITE_AS(op, n, in, #op)
+#define OBJECT_READ(op, n, in) OBJECT_READ_AS(op, n, in, #op)
+
+#define BUCKET_READ_AS(op, n, in, event)                                                           \
     {                                                                                              \
         .name = #op, .handler = s3_##op##_op, .effect = OP_READ, .audit = AUDIT_MANAGEMENT,        \
-        .needs = n, .record_in = in, .anonymous = true                                             \
+        .needs = n, .record_in = in, .anonymous = true, .event_name = event                        \
     }
-#define BUCKET_WRITE(op, n, in)                                                                    \
+#define BUCKET_WRITE_AS(op, n, in, event)                                                          \
     {                                                                                              \
         .name = #op, .handler = s3_##op##_op, .effect = OP_WRITE, .audit = AUDIT_MANAGEMENT,       \
-        .needs = n, .record_in = in, .anonymous = true                                             \
+        .needs = n, .record_in = in, .anonymous = true, .event_name = event                        \
     }
-#define OBJECT_READ(op, n, in)                                                                     \
+#define OBJECT_READ_AS(op, n, in, event)                                                           \
     {                                                                                              \
         .name = #op, .handler = s3_##op##_op, .effect = OP_READ, .audit = AUDIT_DATA, .needs = n,  \
-        .record_in = in, .anonymous = true                                                         \
+        .record_in = in, .anonymous = true, .event_name = event                                    \
     }
 #define OBJECT_WRITE(op, n, in, result, hooks)                                                     \
     {                                                                                              \
@@ -227,14 +247,16 @@ static const struct op_row rows[] = {
     BUCKET_WRITE(PutBucketPolicy, need_PutBucketPolicy, "Bucket Policy"),
     BUCKET_WRITE(DeleteBucketPolicy, need_DeleteBucketPolicy, "Bucket"),
     BUCKET_READ(GetBucketPolicyStatus, need_GetBucketPolicyStatus, "Bucket"),
-    BUCKET_READ(GetPublicAccessBlock, need_GetPublicAccessBlock, "Bucket"),
-    BUCKET_WRITE(PutPublicAccessBlock, need_PutPublicAccessBlock,
-                 "Bucket PublicAccessBlockConfiguration"),
-    BUCKET_WRITE(DeletePublicAccessBlock, need_PutPublicAccessBlock, "Bucket"),
-    BUCKET_READ(GetBucketNotificationConfiguration, need_GetBucketNotificationConfiguration,
-                "Bucket"),
-    BUCKET_WRITE(PutBucketNotificationConfiguration, need_PutBucketNotificationConfiguration,
-                 "Bucket NotificationConfiguration"),
+    BUCKET_READ_AS(GetPublicAccessBlock, need_GetPublicAccessBlock, "Bucket",
+                   "GetBucketPublicAccessBlock"),
+    BUCKET_WRITE_AS(PutPublicAccessBlock, need_PutPublicAccessBlock,
+                    "Bucket PublicAccessBlockConfiguration", "PutBucketPublicAccessBlock"),
+    BUCKET_WRITE_AS(DeletePublicAccessBlock, need_PutPublicAccessBlock, "Bucket",
+                    "DeleteBucketPublicAccessBlock"),
+    BUCKET_READ_AS(GetBucketNotificationConfiguration, need_GetBucketNotificationConfiguration,
+                   "Bucket", "GetBucketNotification"),
+    BUCKET_WRITE_AS(PutBucketNotificationConfiguration, need_PutBucketNotificationConfiguration,
+                    "Bucket NotificationConfiguration", "PutBucketNotification"),
     BUCKET_READ(GetBucketTagging, need_GetBucketTagging, "Bucket"),
     BUCKET_WRITE(PutBucketTagging, need_PutBucketTagging, "Bucket Tagging"),
     BUCKET_WRITE(DeleteBucketTagging, need_PutBucketTagging, "Bucket"),
@@ -246,7 +268,8 @@ static const struct op_row rows[] = {
     BUCKET_WRITE(DeleteBucketOwnershipControls, need_PutBucketOwnershipControls, "Bucket"),
 
     OBJECT_READ(ListObjects, need_ListObjects, "Bucket Prefix Delimiter Marker MaxKeys"),
-    OBJECT_READ(ListObjectsV2, need_ListObjects, "Bucket Prefix Delimiter StartAfter MaxKeys"),
+    OBJECT_READ_AS(ListObjectsV2, need_ListObjects, "Bucket Prefix Delimiter StartAfter MaxKeys",
+                   "ListObjects"),
     OBJECT_READ(ListObjectVersions, need_ListObjectVersions,
                 "Bucket Prefix Delimiter KeyMarker VersionIdMarker MaxKeys"),
     OBJECT_READ(ListMultipartUploads, need_ListMultipartUploads,
@@ -295,7 +318,7 @@ const struct room s3_room = {
     .event_source = "s3.amazonaws.com",
     .ops = rows,
     .n_ops = ARRAY_LEN(rows),
-    .validation_code = "InvalidArgument",
+    .validation_code = NULL, /* s3_check() */
     .denied_code = "AccessDenied",
     .jobs = S3_JOBS,
     .start = s3_sweep,

@@ -1,6 +1,7 @@
 /* Bucket policies, and what the public access block makes of them.
  *
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html */
+#include "actions.h"
 #include "internal.h"
 
 #include "../../auth/policy.h"
@@ -25,40 +26,46 @@ struct err *s3_policy_for(struct call *c, const struct s3_bucket *b, struct str 
     return NULL;
 }
 
-/* Each resource has to be this bucket or something in it, each action S3's. */
-static bool about_this_bucket(const struct s3_bucket *b, const struct jv *v)
+/* What all resources (or actions) of a list are about; *ok false: one of them is about nothing. */
+static unsigned scope_of(const struct s3_bucket *b, const struct jv *v, bool resource, bool *ok)
 {
+    unsigned scope = 0;
     for (size_t i = 0; jv_is(v, JV_ARR) && i < jv_len(v); i++)
-        if (!about_this_bucket(b, jv_at(v, i)))
-            return false;
+        scope |= scope_of(b, jv_at(v, i), resource, ok);
     struct str s = jv_s(v);
     if (s.p == NULL)
-        return true;
-    size_t n = 0; /* up to the first wildcard */
-    while (n < s.n && s.p[n] != '*' && s.p[n] != '?')
-        n++;
-    struct str literal = str_take(s, n);
-    if (n <= b->arn.n)
-        return str_starts(b->arn, literal) && (n < s.n || n == b->arn.n);
-    return str_starts(literal, b->arn) && literal.p[b->arn.n] == '/';
+        return scope;
+    scope = resource ? s3_resource_scope(b->arn, s) : s3_action_scope(s);
+    *ok = *ok && scope != 0;
+    return scope;
 }
 
-static bool s3_actions(const struct jv *v)
+/* Each action has to be about one of the resources. */
+static bool all_apply(const struct jv *actions, unsigned scope)
 {
-    for (size_t i = 0; jv_is(v, JV_ARR) && i < jv_len(v); i++)
-        if (!s3_actions(jv_at(v, i)))
+    if (jv_s(actions).p != NULL)
+        return (s3_action_scope(jv_s(actions)) & scope) != 0;
+    for (size_t i = 0; i < jv_len(actions); i++)
+        if (!all_apply(jv_at(actions, i), scope))
             return false;
-    struct str s = jv_s(v);
-    return s.p == NULL || str_is(s, "*") || str_ieq(str_take(s, 3), STR("s3:"));
+    return true;
 }
 
 static struct err *check_statement(const struct s3_bucket *b, const struct jv *st)
 {
-    if (!s3_actions(jv_get(st, "Action")) || !s3_actions(jv_get(st, "NotAction")))
+    bool actions_ok = true, resources_ok = true;
+    const struct jv *actions = jv_get(st, "Action"), *resources = jv_get(st, "Resource");
+    scope_of(b, actions, false, &actions_ok);
+    scope_of(b, jv_get(st, "NotAction"), false, &actions_ok);
+    unsigned scope = scope_of(b, resources, true, &resources_ok);
+    scope_of(b, jv_get(st, "NotResource"), true, &resources_ok);
+    if (!actions_ok)
         return err_aws(400, "MalformedPolicy", "Policy has invalid action");
-    if (!about_this_bucket(b, jv_get(st, "Resource")) ||
-        !about_this_bucket(b, jv_get(st, "NotResource")))
+    if (!resources_ok)
         return err_aws(400, "MalformedPolicy", "Policy has invalid resource");
+    if (actions != NULL && resources != NULL && !all_apply(actions, scope))
+        return err_aws(400, "MalformedPolicy",
+                       "Action does not apply to any resource(s) in statement");
     return NULL;
 }
 
@@ -91,7 +98,9 @@ static struct err *check_policy(struct call *c, const struct s3_bucket *b, struc
 /* The caller may not shut itself out unknowingly. */
 static struct err *check_self(struct call *c, const struct s3_bucket *b, struct str text)
 {
-    struct target t = {.arn = b->arn, .account = b->account, .policy = text};
+    struct target t = {0};
+    TRY(s3_target_of(c, b->name, STR_NONE, &t));
+    t.policy = text;
     if (c->id.who.kind == PRINCIPAL_ROOT || s3_allowed(c, "s3:PutBucketPolicy", &t))
         return NULL;
     return err_aws(403, "AccessDenied",
@@ -99,12 +108,24 @@ static struct err *check_self(struct call *c, const struct s3_bucket *b, struct 
                    "x-amz-confirm-remove-self-bucket-access to true if that is meant.");
 }
 
+/* Another account never reads or writes the policy, even if the policy itself lets it:
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html */
+static struct err *own_bucket(struct call *c, struct str name, struct str expected_owner,
+                              struct s3_bucket *out)
+{
+    TRY(s3_bucket_get(c, name, expected_owner, out));
+    if (str_eq(c->account, out->account))
+        return NULL;
+    return err_aws(405, "MethodNotAllowed",
+                   "The specified method is not allowed against this resource.");
+}
+
 S3_HANDLER_NO_OUT(PutBucketPolicy, PutBucketPolicyRequest)
 {
     struct s3_bucket b;
     bool public = false;
     TRY(s3_body_verify(c, in->ContentMD5, false));
-    TRY(s3_bucket_get(c, in->Bucket, in->ExpectedBucketOwner, &b));
+    TRY(own_bucket(c, in->Bucket, in->ExpectedBucketOwner, &b));
     if (str_trim(in->Policy).n == 0)
         return err_aws(400, "MalformedPolicy",
                        "Policies must be valid JSON and the first byte "
@@ -130,7 +151,7 @@ static struct err *no_policy(void)
 S3_HANDLER(GetBucketPolicy, GetBucketPolicyRequest, GetBucketPolicyOutput)
 {
     struct s3_bucket b;
-    TRY(s3_bucket_get(c, in->Bucket, in->ExpectedBucketOwner, &b));
+    TRY(own_bucket(c, in->Bucket, in->ExpectedBucketOwner, &b));
     out->Policy = jv_s(jv_get(b.row, "policy"));
     if (out->Policy.p == NULL)
         return no_policy();
@@ -141,7 +162,7 @@ S3_HANDLER(GetBucketPolicy, GetBucketPolicyRequest, GetBucketPolicyOutput)
 S3_HANDLER_NO_OUT(DeleteBucketPolicy, DeleteBucketPolicyRequest)
 {
     struct s3_bucket b;
-    TRY(s3_bucket_get(c, in->Bucket, in->ExpectedBucketOwner, &b));
+    TRY(own_bucket(c, in->Bucket, in->ExpectedBucketOwner, &b));
     TRY(s3_bucket_set(c, &b, "policy_public", NULL));
     return s3_bucket_set(c, &b, "policy", NULL);
 }

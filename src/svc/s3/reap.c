@@ -4,7 +4,7 @@
 
 #include "../../core/log.h"
 
-enum { REAP_BASE_MS = 1000, REAP_CAP_MS = 60000 };
+enum { REAP_BASE_MS = 1000, REAP_CAP_MS = 60000, REAP_ARENA_MAX = 64 * 1024 * 1024 };
 
 static struct err *reap_blob(struct job *j, struct txn *t, struct str hex)
 {
@@ -53,49 +53,74 @@ static struct err *reap_upload(struct job *j, struct txn *t, struct str upload)
     }
 }
 
-static struct err *reap_uploads_of(struct job *j, struct txn *t, uint64_t bucket)
+/* The first upload that a deleted bucket left; *more false: there was none. */
+static struct err *reap_next_upload(struct job *j, uint64_t bucket, bool *more)
 {
+    struct arena *a CLEANUP(arena_free_ptr) = arena_new(REAP_ARENA_MAX);
+    struct txn *t CLEANUP(txn_abort) = NULL;
+    struct job one = *j;
     struct skey k = skey();
-    struct cursor *cur CLEANUP(cursor_free_ptr) = NULL;
+    struct str at, value, key;
+    one.arena = a;
     key_u64(&k, bucket);
+    TRY(store_begin(j->ward->store, TXN_WRITE, &t));
+    struct cursor *cur = NULL;
     struct scan sc = {.prefix = key_of(&k), .keys_only = true};
     TRY(txn_scan(t, T_UPLOAD, &sc, &cur));
-    for (;;) {
-        bool more = false;
-        struct str at, value, key;
-        TRY(cursor_next(cur, &more, &at, &value));
-        if (!more)
-            return NULL;
-        at = arena_str(j->arena, at);
-        struct str rest = str_skip(at, 8);
-        if (key_take_str(j->arena, &rest, &key)) /* what is left is the upload's id */
-            TRY(reap_upload(j, t, rest));
-        TRY(txn_del(t, T_UPLOAD, at));
-    }
+    struct err *e = cursor_next(cur, more, &at, &value);
+    if (e == NULL && *more)
+        at = arena_str(a, at);
+    cursor_free(cur);
+    if (e != NULL || !*more)
+        return e;
+    struct str rest = str_skip(at, 8);
+    if (key_take_str(a, &rest, &key)) /* what is left is the upload's id */
+        TRY(reap_upload(&one, t, rest));
+    TRY(txn_del(t, T_UPLOAD, at));
+    TRY(arena_check(a));
+    return txn_commit(&t);
 }
 
-static struct err *reap_each(struct job *j, struct txn *t, const struct jv *list,
+/* Each list in a transaction and an arena of its own: it may hold S3_PARTS_MAX parts, and one
+ * DeleteObjects leave a thousand of them. */
+static struct err *reap_each(struct job *j, const struct jv *list,
                              struct err *(*fn)(struct job *, struct txn *, struct str))
 {
-    for (size_t i = 0; i < jv_len(list); i++)
-        TRY(fn(j, t, jv_s(jv_at(list, i))));
+    for (size_t i = 0; i < jv_len(list); i++) {
+        struct arena *a CLEANUP(arena_free_ptr) = arena_new(REAP_ARENA_MAX);
+        struct txn *t CLEANUP(txn_abort) = NULL;
+        struct job one = *j;
+        one.arena = a;
+        TRY(store_begin(j->ward->store, TXN_WRITE, &t));
+        TRY(fn(&one, t, jv_s(jv_at(list, i))));
+        TRY(arena_check(a));
+        TRY(txn_commit(&t));
+    }
     return NULL;
+}
+
+static struct err *reap_blobs(struct job *j, const struct jv *list)
+{
+    struct txn *t CLEANUP(txn_abort) = NULL;
+    if (jv_len(list) == 0)
+        return NULL;
+    TRY(store_begin(j->ward->store, TXN_WRITE, &t));
+    for (size_t i = 0; i < jv_len(list); i++)
+        TRY(reap_blob(j, t, jv_s(jv_at(list, i))));
+    return txn_commit(&t);
 }
 
 static struct err *reap(struct job *j)
 {
     struct jv *what = NULL;
-    struct txn *t CLEANUP(txn_abort) = NULL;
     TRY(json_parse(j->arena, j->payload, JSON_DEPTH_DEFAULT, &what));
-    TRY(store_begin(j->ward->store, TXN_WRITE, &t));
-    TRY(reap_each(j, t, jv_get(what, "blobs"), reap_blob));
-    TRY(reap_each(j, t, jv_get(what, "lists"), reap_list));
-    TRY(reap_each(j, t, jv_get(what, "uploads"), reap_upload));
+    TRY(reap_blobs(j, jv_get(what, "blobs")));
+    TRY(reap_each(j, jv_get(what, "lists"), reap_list));
+    TRY(reap_each(j, jv_get(what, "uploads"), reap_upload));
     uint64_t bucket = (uint64_t)jv_i(jv_get(what, "bucket"), 0);
-    if (bucket != 0)
-        TRY(reap_uploads_of(j, t, bucket));
+    for (bool more = bucket != 0; more;)
+        TRY(reap_next_upload(j, bucket, &more));
     struct str owner = jv_s(jv_get(what, "owner"));
-    TRY(txn_commit(&t));
     /* Last, so that a crash before it comes back here; nothing of the bucket is left to read. */
     return bucket != 0 && owner.n > 0 ? store_owner_destroy(j->ward->store, owner) : NULL;
 }

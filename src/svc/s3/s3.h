@@ -44,6 +44,7 @@ enum {
     S3_LIST_MAX = 1000,
     S3_LIST_SCAN_MAX = 10000, /* rows that one page of a listing looks at */
     S3_DELETE_MAX = 1000,     /* keys of one DeleteObjects */
+    S3_RECORD_ERRORS_MAX = 8192, /* of a DeleteObjects' errors in its record */
     S3_POLICY_MAX = 20480,
     S3_BUCKETS_MAX = 10000,       /* of an account */
     S3_RULES_MAX = 100,           /* notification configurations of a bucket */

@@ -35,13 +35,18 @@ static struct err *parse_context(struct call *c, struct str header, struct str *
     bool ok = e == NULL && jv_is(j, JV_OBJ) && jv_len(j) <= CONTEXT_MAX;
     err_free(e);
     for (size_t i = 0; ok && i < jv_len(j); i++)
-        ok = jv_is(&j->obj.v[i].value, JV_STR);
+        ok = jv_is(&j->obj.v[i].value, JV_STR) && !str_is(j->obj.v[i].key, "aws:s3:arn");
     if (!ok)
         return err_aws(400, "InvalidArgument",
                        "The header 'x-amz-server-side-encryption-context' shall be Base64-encoded "
                        "UTF-8 string holding JSON which represents a string-string map");
     *out = text;
     return NULL;
+}
+
+struct str s3_sse_context(struct arena *a, const struct s3_sse *sse)
+{
+    return sse->context.p == NULL ? STR_NONE : enc_base64(a, sse->context);
 }
 
 static void bucket_default(const struct s3_bucket *b, struct s3_sse *out)
@@ -67,8 +72,10 @@ struct err *s3_sse_choose(struct call *c, const struct s3_bucket *b, const struc
         s.kms = true;
         s.key_arn = r->key_id;
         s.bucket_key = def.bucket_key;
-    } else if (!str_is(r->algorithm, "AES256")) {
+    } else if (str_is(r->algorithm, "aws:kms:dsse") || str_is(r->algorithm, "aws:fsx")) {
         return err_not_implemented(c, "Server-side encryption other than AES256 and aws:kms");
+    } else if (!str_is(r->algorithm, "AES256")) {
+        return err_aws(400, "InvalidArgument", "The encryption method specified is not supported");
     } else if (r->key_id.p != NULL) {
         return err_aws(400, "InvalidArgument",
                        "x-amz-server-side-encryption-aws-kms-key-id is not applicable if header "
@@ -235,10 +242,12 @@ void s3_bucket_keys_stop(void)
     pthread_mutex_unlock(&lock);
 }
 
+/* Two sessions of one name may differ in their policies: their access keys tell them apart. */
 static struct str caller_of(const struct call *c)
 {
     const struct principal *w = &c->id.who;
-    return w->session_arn.n > 0 ? w->session_arn : w->arn.n > 0 ? w->arn : w->service;
+    struct str name = w->session_arn.n > 0 ? w->session_arn : w->arn.n > 0 ? w->arn : w->service;
+    return arena_fmt(c->arena, "%.*s|%.*s", STR_ARG(name), STR_ARG(c->id.access_key_id));
 }
 
 static struct str writer_name(struct call *c, const struct s3_bucket *b, const struct s3_sse *s)
@@ -273,6 +282,22 @@ static struct err *cache_get(struct call *c, struct map *m, struct str name, boo
     return e;
 }
 
+/* What may not be used any more does not stay in memory for long either. */
+static void drop_old(struct map *m, int64_t now)
+{
+    struct map kept = MAP_INIT;
+    const struct map_slot *s;
+    for (size_t i = 0; (s = map_each(m, &i)) != NULL;) {
+        struct bucket_key *k = s->value;
+        if (now - k->made_ms < S3_BUCKET_KEY_MS)
+            CHECK(map_put(&kept, str_of(s->key, s->key_n), k) == NULL);
+        else
+            bucket_key_free(k);
+    }
+    map_clear(m);
+    *m = kept;
+}
+
 static struct err *cache_put(struct map *m, struct str name, struct str blob,
                              const struct secret *key)
 {
@@ -289,6 +314,7 @@ static struct err *cache_put(struct map *m, struct str name, struct str blob,
         return e;
     }
     pthread_mutex_lock(&lock);
+    drop_old(m, k->made_ms);
     if (m->n >= CACHE_MAX)
         cache_clear(m);
     bucket_key_free(map_put(m, name, k));
@@ -397,4 +423,15 @@ struct err *s3_key_open(struct call *c, const struct s3_bucket *b, struct str ke
     struct str plain;
     TRY(store_unseal(c->ward->store, c->arena, key_context(c, b, key), sse->wrapped, &plain));
     return take_plaintext(plain, out);
+}
+
+struct err *s3_key_may_open(struct call *c, const struct s3_bucket *b, struct str key,
+                            const struct s3_sse *sse)
+{
+    struct secret *k = NULL;
+    if (!sse->kms)
+        return NULL;
+    TRY(s3_key_open(c, b, key, sse, &k));
+    secret_free(k);
+    return NULL;
 }

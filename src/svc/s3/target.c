@@ -1,7 +1,7 @@
 /* What the needs of S3's operations are about: ARNs, bucket policies, condition keys.
  *
  * https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html */
-#include "internal.h"
+#include "upload.h"
 
 struct str s3_in(const struct call *c, const char *member)
 {
@@ -32,6 +32,21 @@ static void header_key(struct call *c, const char *key, const char *member)
     call_key(c, key, s3_in(c, member));
 }
 
+/* "aws:RequestTag/" and the like; the tags' names as a list under `names`. */
+static void tag_keys(struct call *c, const char *each, const char *names, const struct s3_TagSet *t)
+{
+    if (t->n == 0)
+        return;
+    struct str *keys = ARENA_ARRAY(c->arena, t->n, struct str);
+    for (size_t i = 0; i < t->n; i++) {
+        struct str name = arena_concat(c->arena, str_c(each), t->v[i].Key);
+        call_key(c, arena_cstr(c->arena, name), t->v[i].Value);
+        keys[i] = t->v[i].Key;
+    }
+    if (names != NULL)
+        call_key_list(c, names, keys, t->n);
+}
+
 static void common_keys(struct call *c)
 {
     call_key(c, "s3:signatureversion", STR("AWS4-HMAC-SHA256"));
@@ -46,6 +61,14 @@ static void common_keys(struct call *c)
         call_key(c, "s3:x-amz-content-sha256", wire_req_header(c->wire, "x-amz-content-sha256"));
     if (c->http != NULL && c->http->tls_version != NULL)
         call_key(c, "s3:TlsVersion", str_skip(str_c(c->http->tls_version), 4));
+}
+
+/* ListBuckets: no resource, but the keys that are the request's own. */
+struct err *s3_target_account(struct call *c, struct target *out)
+{
+    out->arn = STR("*");
+    common_keys(c);
+    return NULL;
 }
 
 struct err *s3_target_bucket(struct call *c, struct target *out)
@@ -69,6 +92,9 @@ struct err *s3_target_new_bucket(struct call *c, struct target *out)
     header_key(c, "s3:x-amz-acl", "ACL");
     header_key(c, "s3:x-amz-object-ownership", "ObjectOwnership");
     header_key(c, "s3:locationconstraint", "CreateBucketConfiguration.LocationConstraint");
+    const struct s3_CreateBucketRequest *in = c->in;
+    if (in->CreateBucketConfiguration != NULL)
+        tag_keys(c, "aws:RequestTag/", "aws:TagKeys", &in->CreateBucketConfiguration->Tags);
     return NULL;
 }
 
@@ -81,9 +107,26 @@ static struct str number_in(struct call *c, const char *member)
     return v->set ? arena_fmt(c->arena, "%lld", (long long)v->v) : STR_NONE;
 }
 
-struct err *s3_target_list(struct call *c, struct target *out)
+/* Calls about the objects of a bucket without naming one: trails choose them by the beginning of
+ * the objects' ARNs. */
+void s3_record_objects(struct call *c, const struct s3_bucket *b, struct str prefix)
+{
+    call_record_resource(c, s3_object_arn(c->arena, b->name, prefix), b->account,
+                         "AWS::S3::Object");
+}
+
+struct err *s3_target_objects(struct call *c, struct target *out)
 {
     TRY(s3_target_bucket(c, out));
+    struct s3_bucket b = {.name = s3_in(c, "Bucket"),
+                          .account = out->account.p != NULL ? out->account : c->account};
+    s3_record_objects(c, &b, s3_in(c, "Prefix"));
+    return NULL;
+}
+
+struct err *s3_target_list(struct call *c, struct target *out)
+{
+    TRY(s3_target_objects(c, out));
     header_key(c, "s3:prefix", "Prefix");
     header_key(c, "s3:delimiter", "Delimiter");
     call_key(c, "s3:max-keys", number_in(c, "MaxKeys"));
@@ -107,10 +150,8 @@ static struct err *existing_tags(struct call *c, const struct s3_bucket *b, stru
             return NULL;
         }
     }
-    for (size_t i = 0; found && i < o.tags.n; i++) {
-        struct str name = arena_concat(c->arena, STR("s3:ExistingObjectTag/"), o.tags.v[i].Key);
-        call_key(c, arena_cstr(c->arena, name), o.tags.v[i].Value);
-    }
+    if (found)
+        tag_keys(c, "s3:ExistingObjectTag/", NULL, &o.tags);
     return NULL;
 }
 
@@ -125,30 +166,33 @@ static void request_tags(struct call *c)
     } else if (header.n > 0) {
         err_free(s3_tags_parse(c->arena, header, &tags)); /* the handler says what is wrong */
     }
-    if (tags.n == 0)
-        return;
-    struct str *keys = ARENA_ARRAY(c->arena, tags.n, struct str);
-    for (size_t i = 0; i < tags.n; i++) {
-        struct str name = arena_concat(c->arena, STR("s3:RequestObjectTag/"), tags.v[i].Key);
-        call_key(c, arena_cstr(c->arena, name), tags.v[i].Value);
-        keys[i] = tags.v[i].Key;
-    }
-    call_key_list(c, "s3:RequestObjectTagKeys", keys, tags.n);
+    tag_keys(c, "s3:RequestObjectTag/", "s3:RequestObjectTagKeys", &tags);
 }
 
+/* The object and its bucket; *found: whether the bucket exists. */
 static struct err *object_side(struct call *c, struct str bucket, struct str key,
-                               struct str version, struct target *out)
+                               struct str version, struct target *out, struct s3_bucket *b,
+                               bool *found)
 {
-    struct s3_bucket b;
-    bool found = false;
     out->arn = s3_object_arn(c->arena, bucket, key);
     out->type = "AWS::S3::Object";
     common_keys(c);
-    TRY(bucket_side(c, bucket, out, &b, &found));
-    if (found)
-        call_record_resource(c, b.arn, b.account, "AWS::S3::Bucket");
     if (version.n > 0)
         call_key(c, "s3:VersionId", version);
+    TRY(bucket_side(c, bucket, out, b, found));
+    if (*found) {
+        call_record_resource(c, out->arn, b->account, out->type);
+        call_record_resource(c, b->arn, b->account, "AWS::S3::Bucket");
+    }
+    return NULL;
+}
+
+static struct err *read_side(struct call *c, struct str bucket, struct str key, struct str version,
+                             struct target *out)
+{
+    struct s3_bucket b;
+    bool found = false;
+    TRY(object_side(c, bucket, key, version, out, &b, &found));
     return found && key.n <= S3_KEY_MAX ? existing_tags(c, &b, key, version) : NULL;
 }
 
@@ -156,7 +200,18 @@ struct err *s3_target_object(struct call *c, struct target *out)
 {
     request_tags(c);
     header_key(c, "s3:x-amz-acl", "ACL");
-    return object_side(c, s3_in(c, "Bucket"), s3_in(c, "Key"), s3_in(c, "VersionId"), out);
+    return read_side(c, s3_in(c, "Bucket"), s3_in(c, "Key"), s3_in(c, "VersionId"), out);
+}
+
+/* Existing tags say nothing on who may write or delete:
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/tagging-and-policies.html */
+struct err *s3_target_delete(struct call *c, struct target *out)
+{
+    struct s3_bucket b;
+    bool found = false;
+    header_key(c, "s3:if-match", "IfMatch");
+    return object_side(c, s3_in(c, "Bucket"), s3_in(c, "Key"), s3_in(c, "VersionId"), out, &b,
+                       &found);
 }
 
 struct err *s3_target_object_write(struct call *c, struct target *out)
@@ -175,17 +230,43 @@ struct err *s3_target_object_write(struct call *c, struct target *out)
     };
     struct s3_bucket b;
     bool found = false;
-    struct str bucket = s3_in(c, "Bucket");
     for (size_t i = 0; i < ARRAY_LEN(keys); i++)
         header_key(c, keys[i][0], keys[i][1]);
     request_tags(c);
-    common_keys(c);
-    out->arn = s3_object_arn(c->arena, bucket, s3_in(c, "Key"));
-    out->type = "AWS::S3::Object";
-    TRY(bucket_side(c, bucket, out, &b, &found));
-    if (found)
-        call_record_resource(c, b.arn, b.account, "AWS::S3::Bucket");
+    return object_side(c, s3_in(c, "Bucket"), s3_in(c, "Key"), STR_NONE, out, &b, &found);
+}
+
+/* Parts and completions carry none of the headers that policies ask for: what the upload was begun
+ * with counts, or no upload could ever pass a policy that demands encryption. */
+struct err *s3_target_part(struct call *c, struct target *out)
+{
+    struct s3_bucket b;
+    struct s3_upload u;
+    bool found = false;
+    struct str key = s3_in(c, "Key");
+    header_key(c, "s3:x-amz-copy-source", "CopySource");
+    header_key(c, "s3:if-match", "IfMatch");
+    header_key(c, "s3:if-none-match", "IfNoneMatch");
+    TRY(object_side(c, s3_in(c, "Bucket"), key, STR_NONE, out, &b, &found));
+    if (!found || key.n > S3_KEY_MAX)
+        return NULL;
+    struct err *e = s3_upload_get(c, &b, key, s3_in(c, "UploadId"), &u);
+    if (err_has_code(e, "NoSuchUpload")) {
+        err_free(e); /* the handler says so, to who may know */
+        return NULL;
+    }
+    TRY(e);
+    for (size_t i = 0; i < S3_ASKED; i++)
+        call_key(c, s3_asked[i].condition, u.asked[i]);
     return NULL;
+}
+
+/* As read_side, for checks within a handler. */
+struct err *s3_target_tags(struct call *c, struct str bucket, struct str key, struct str version,
+                           struct target *out)
+{
+    call_keys_reset(c);
+    return read_side(c, bucket, key, version, out);
 }
 
 struct err *s3_target_source(struct call *c, struct target *out)
@@ -197,7 +278,7 @@ struct err *s3_target_source(struct call *c, struct target *out)
         out->arn = STR("arn:aws:s3:::");
         return NULL;
     }
-    return object_side(c, src.bucket, src.key, src.version, out);
+    return read_side(c, src.bucket, src.key, src.version, out);
 }
 
 struct err *s3_target_of(struct call *c, struct str bucket, struct str key, struct target *out)
@@ -206,6 +287,8 @@ struct err *s3_target_of(struct call *c, struct str bucket, struct str key, stru
     bool found = false;
     out->arn = key.p == NULL ? arena_concat(c->arena, STR("arn:aws:s3:::"), bucket)
                              : s3_object_arn(c->arena, bucket, key);
+    call_keys_reset(c); /* those of the one before */
+    common_keys(c);
     return bucket_side(c, bucket, out, &b, &found);
 }
 

@@ -4,12 +4,20 @@
 
 #include "internal.h"
 
+/* What policies may ask of the headers that began an upload. */
+enum { S3_ASKED = 4 };
+extern const struct s3_asked {
+    const char *condition; /* "s3:x-amz-acl" */
+    const char *member;    /* of CreateMultipartUpload's input, and in the row */
+} s3_asked[S3_ASKED];
+
 struct s3_upload {
     struct str id, key;
     int64_t started_ms;
     struct str initiator; /* ARN */
     struct str initiator_id;
     struct s3_object object; /* headers, tags, and how it is sealed */
+    struct str asked[S3_ASKED];
     enum s3_alg alg;         /* of every part */
     bool composite;          /* else of the full object */
     bool alg_given;          /* by the client, not Ward's default */

@@ -1,4 +1,5 @@
 /* The pure parts of the S3 room: checksums, conditions, ranges, prefixes, copy sources, rows. */
+#include "../actions.h"
 #include "../internal.h"
 
 #include "../../../core/crc.h"
@@ -197,6 +198,35 @@ static void test_copy_source(void **state)
     }
 }
 
+static void test_scopes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *action;
+        unsigned want;
+    } actions[] = {{"*", 3},           {"s3:*", 3},           {"s3:GetObject", S3_ON_OBJECT},
+                   {"S3:getobject", S3_ON_OBJECT},            {"s3:ListBucket", S3_ON_BUCKET},
+                   {"s3:Get*", 3},     {"s3:*Object", S3_ON_OBJECT},
+                   {"s3:GetObjec?", S3_ON_OBJECT},            {"s3:DeletObject", 0},
+                   {"s3:Nonsense*", 0}, {"kms:Decrypt", 0},    {"s3", 0},
+                   {"s3:", 0},         {"s3:ListAllMyBuckets", 0}};
+    for (size_t i = 0; i < ARRAY_LEN(actions); i++)
+        assert_int_equal(s3_action_scope(str_c(actions[i].action)), actions[i].want);
+    static const struct {
+        const char *resource;
+        unsigned want;
+    } resources[] = {{"arn:aws:s3:::b", S3_ON_BUCKET},   {"arn:aws:s3:::b/*", S3_ON_OBJECT},
+                     {"arn:aws:s3:::b/k", S3_ON_OBJECT}, {"arn:aws:s3:::b*", 3},
+                     {"*", 3},                           {"arn:aws:s3:::*", 3},
+                     {"arn:aws:s3:::bb", 0},             {"arn:aws:s3:::bb/*", 0},
+                     {"arn:aws:s3:::a*", 0},             {"arn:aws:s3:::", 0},
+                     {"", 0}};
+    for (size_t i = 0; i < ARRAY_LEN(resources); i++)
+        assert_int_equal(
+            s3_resource_scope(STR("arn:aws:s3:::b"), str_c(resources[i].resource)),
+            resources[i].want);
+}
+
 static void test_tags(void **state)
 {
     (void)state;
@@ -263,6 +293,7 @@ int main(void)
         cmocka_unit_test(test_conditions), cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_prefixes),   cmocka_unit_test(test_copy_source),
         cmocka_unit_test(test_tags),       cmocka_unit_test(test_row),
+        cmocka_unit_test(test_scopes),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

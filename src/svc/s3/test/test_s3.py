@@ -11,97 +11,20 @@ import io
 import json
 import os
 import ssl
+import sys
 import threading
 import time
 import unittest
 import urllib.error
 import urllib.request
-import uuid
 import zlib
 
-import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-CONFIG = Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"})
-MIB = 1024 * 1024
-
-
-def client(name="s3", **kwargs):
-    kwargs.setdefault("config", CONFIG)
-    return boto3.client(name, **kwargs)
-
-
-def unique(prefix="t"):
-    return f"{prefix}-{uuid.uuid4().hex[:16]}"
-
-
-def status_of(error):
-    return error.response["ResponseMetadata"]["HTTPStatusCode"]
-
-
-class S3Case(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.s3 = client()
-        cls.account = client("sts").get_caller_identity()["Account"]
-        cls.buckets = []
-
-    @classmethod
-    def tearDownClass(cls):
-        for bucket in cls.buckets:
-            cls.drop(bucket)
-
-    @classmethod
-    def drop(cls, bucket):
-        try:
-            cls.s3.delete_bucket_policy(Bucket=bucket)
-            for page in cls.s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-                rows = page.get("Versions", []) + page.get("DeleteMarkers", [])
-                if rows:
-                    cls.s3.delete_objects(Bucket=bucket, Delete={"Objects": [
-                        {"Key": r["Key"], "VersionId": r["VersionId"]} for r in rows]})
-            cls.s3.delete_bucket(Bucket=bucket)
-        except ClientError as e:
-            if e.response["Error"]["Code"] != "NoSuchBucket":
-                raise
-
-    def bucket(self, **kwargs):
-        name = unique()
-        self.s3.create_bucket(Bucket=name, **kwargs)
-        self.buckets.append(name)
-        return name
-
-    def versioned(self):
-        name = self.bucket()
-        self.s3.put_bucket_versioning(Bucket=name,
-                                      VersioningConfiguration={"Status": "Enabled"})
-        return name
-
-    def refused(self, code, status=None):
-        return Refused(self, code, status)
-
-    def body(self, bucket, key, **kwargs):
-        return self.s3.get_object(Bucket=bucket, Key=key, **kwargs)["Body"].read()
-
-
-class Refused:
-    """with case.refused("NoSuchKey", 404): …"""
-
-    def __init__(self, case, code, status):
-        self.case, self.code, self.status = case, code, status
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        self.case.assertIsInstance(error, ClientError, f"{self.code} was expected")
-        self.case.assertEqual(error.response["Error"]["Code"], self.code)
-        if self.status is not None:
-            self.case.assertEqual(status_of(error), self.status)
-        self.error = error
-        return True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from s3case import MIB, S3Case, UserCase, client, status_of, unique  # noqa: E402
 
 
 class Buckets(S3Case):
@@ -961,7 +884,7 @@ class Encryption(S3Case):
             self.s3.put_object(Bucket=name, Key="k", Body=b"x", SSEKMSKeyId=self.key["KeyId"])
         with self.refused("KMS.NotFoundException", 400):
             self.s3.put_object(Bucket=name, Key="k", Body=b"x", ServerSideEncryption="aws:kms",
-                               SSEKMSKeyId=str(uuid.uuid4()))
+                               SSEKMSKeyId="00000000-0000-4000-8000-000000000000")
 
     def test_multipart(self):
         name = self.kms_bucket()
@@ -994,42 +917,8 @@ class Encryption(S3Case):
         self.assertEqual(self.body(name, "kTrue"), b"x")
 
 
-class Access(S3Case):
+class Access(UserCase):
     """Another user of the account, without permissions but for what a test gives."""
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.iam = client("iam")
-        cls.user = unique("user")
-        cls.user_arn = cls.iam.create_user(UserName=cls.user)["User"]["Arn"]
-        key = cls.iam.create_access_key(UserName=cls.user)["AccessKey"]
-        cls.key_id = key["AccessKeyId"]
-        cls.other = client(aws_access_key_id=key["AccessKeyId"],
-                           aws_secret_access_key=key["SecretAccessKey"])
-        cls.nobody = client(config=Config(signature_version=UNSIGNED,
-                                          s3={"addressing_style": "path"}))
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.iam.delete_access_key(UserName=cls.user, AccessKeyId=cls.key_id)
-        for name in cls.iam.list_user_policies(UserName=cls.user)["PolicyNames"]:
-            cls.iam.delete_user_policy(UserName=cls.user, PolicyName=name)
-        cls.iam.delete_user(UserName=cls.user)
-        super().tearDownClass()
-
-    def allow(self, *statements):
-        document = {"Version": "2012-10-17", "Statement": [
-            dict({"Effect": "Allow", "Resource": "*"}, **s) for s in statements]}
-        self.iam.put_user_policy(UserName=self.user, PolicyName="p",
-                                 PolicyDocument=json.dumps(document))
-
-    def policy(self, bucket, *statements):
-        document = {"Version": "2012-10-17", "Statement": [
-            dict({"Effect": "Allow",
-                  "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]}, **s)
-            for s in statements]}
-        self.s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(document))
 
     def test_nothing(self):
         self.allow({"Action": "sts:*"})

@@ -1,0 +1,38 @@
+/* What S3 adds to the record of a call:
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-understanding-s3-entries.html
+ * The length of an answer is told where it is known before the record is written, which is before
+ * the answer leaves: for objects. */
+#include "internal.h"
+
+#include "../../core/enc.h"
+
+static void record_count(struct call *c, const char *name, uint64_t n)
+{
+    call_record(c, name, arena_fmt(c->arena, "%llu", (unsigned long long)n));
+}
+
+void s3_record(struct call *c)
+{
+    if (c->wire == NULL) /* an internal call */
+        return;
+    if (c->sig.present) {
+        call_record(c, "SignatureVersion", STR("SigV4"));
+        call_record(c, "AuthenticationMethod",
+                    c->sig.presigned ? STR("QueryString") : STR("AuthHeader"));
+    }
+    if (c->http != NULL && c->http->tls_cipher != NULL)
+        call_record(c, "CipherSuite", str_c(c->http->tls_cipher));
+    const struct s3_body *b = c->row->body != NULL ? c->state : NULL;
+    record_count(c, "bytesTransferredIn", b != NULL ? s3_writer_size(b->writer) : c->wire->body.n);
+    if (c->has_stream)
+        record_count(c, "bytesTransferredOut",
+                     str_is(c->wire->method, "HEAD") ? 0 : (uint64_t)c->stream_length);
+    call_record(c, "x-amz-id-2", enc_base64(c->arena, str_c(c->request_id)));
+}
+
+void s3_record_sse(struct call *c, const struct s3_sse *sse, struct str asked)
+{
+    call_record(c, "SSEApplied",
+                sse->kms ? asked.p != NULL ? STR("SSE_KMS") : STR("Default_SSE_KMS")
+                : asked.p != NULL ? STR("SSE_S3") : STR("Default_SSE_S3"));
+}
