@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { WALK_FDS = 16 };
@@ -142,6 +143,15 @@ static struct err *unpack_one(int dir, const struct zip_entry *e)
     return err;
 }
 
+/* Code must not take the room that the store needs for its records. */
+static struct err *check_room(int dir, size_t bytes)
+{
+    struct statvfs v;
+    if (fstatvfs(dir, &v) != 0 || (uint64_t)v.f_bavail * v.f_frsize > DISK_RESERVE_BYTES + bytes)
+        return NULL;
+    return err_new(ERR_FULL, "There is no room on the disk for the function's code.");
+}
+
 struct err *code_unpack(struct str zip, const char *path)
 {
     struct zip z;
@@ -152,7 +162,7 @@ struct err *code_unpack(struct str zip, const char *path)
     int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
         return err_errno(errno, "open");
-    struct err *e = fchmod(dir, 0755) == 0 ? NULL : err_errno(errno, "fchmod");
+    struct err *e = fchmod(dir, 0755) == 0 ? check_room(dir, z.total) : err_errno(errno, "fchmod");
     for (size_t i = 0; e == NULL && i < z.n; i++)
         e = unpack_one(dir, &z.v[i]);
     close(dir);

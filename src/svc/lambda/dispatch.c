@@ -125,6 +125,12 @@ static bool make_room(int64_t memory_mb)
     return D.leaving < LAMBDA_ENVS_MAX;
 }
 
+/* /tmp is memory here: what a function asks for beyond the default counts as such. */
+static int64_t memory_of(const struct function *f)
+{
+    return f->memory_mb + f->ephemeral_mb - LAMBDA_EPHEMERAL_MIN_MB;
+}
+
 static struct env_slot *slot_new(struct ward *w, const struct function *f, struct invocation *v)
 {
     int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -135,7 +141,7 @@ static struct env_slot *slot_new(struct ward *w, const struct function *f, struc
     *s = (struct env_slot){.account = arena_str(a, f->account), .region = arena_str(a, f->region),
                            .name = arena_str(a, f->name), .arn = arena_str(a, f->arn),
                            .id = arena_str(a, f->id), .code_id = f->code_id,
-                           .modified_ms = f->modified_ms, .memory_mb = f->memory_mb,
+                           .modified_ms = f->modified_ms, .memory_mb = memory_of(f),
                            .given = v, .busy = true, .wake = fd, .arena = a,
                            .ward = w};
     return s;
@@ -156,7 +162,7 @@ static bool start_thread(struct env_slot *s)
 /* With D.lock held. */
 static struct err *start_new(struct invocation *v, const struct function *f)
 {
-    if (!make_room(f->memory_mb))
+    if (!make_room(memory_of(f)))
         return throttled("every execution environment of this machine is in use");
     struct env_slot *s = slot_new(v->ward, f, v);
     if (s == NULL || !start_thread(s)) {

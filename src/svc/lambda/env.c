@@ -17,6 +17,7 @@ enum {
     START_ARENA = LAMBDA_ZIP_MAX * 2 + 32 * 1024 * 1024,
     POLLS = 3 + EXEC_CONNS_MAX + 2 * EXEC_RELAYS_MAX,
     READ_BYTES = 64 * 1024,
+    DRAIN_BYTES = 1024 * 1024, /* the most that a pipe holds */
     INIT_TEXT_MAX = 60 * 1024,
     ERROR_TEXT_MAX = 1024,
 };
@@ -27,6 +28,7 @@ struct env {
     char id[33];
     struct sandbox box;
     bool started, ready; /* the sandbox stands; the bootstrap asked for its first invocation */
+    bool served;         /* and has answered one */
     bool over;           /* the process is gone or must go */
     const char *code_dir;
     struct output log;
@@ -186,22 +188,37 @@ static struct err *load_function(struct env *e, struct arena *a)
     return unpacked_get(s->ward, &e->f, t, a, &e->code_dir);
 }
 
+static void wipe_text(struct buf *b)
+{
+    secret_wipe(b->p, b->cap);
+    buf_clear(b);
+}
+
+static void wipe_credentials(const struct jv *creds)
+{
+    static const char *const names[] = {"SecretAccessKey", "SessionToken"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct str s = jv_s(jv_get(creds, names[i]));
+        secret_wipe((void *)(uintptr_t)s.p, s.n);
+    }
+}
+
 static struct err *start(struct env *e)
 {
     struct arena *a CLEANUP(arena_free_ptr) = arena_new(START_ARENA);
     const struct jv *creds;
-    struct buf text CLEANUP(buf_clear) = BUF_INIT(INIT_TEXT_MAX);
+    struct buf text CLEANUP(wipe_text) = BUF_INIT(INIT_TEXT_MAX);
+    buf_reserve(&text, INIT_TEXT_MAX); /* all at once: growing would leave copies behind */
     TRY(load_function(e, a));
     name_stream(e);
     TRY(credentials(e, a, &creds));
-    TRY(init_text(e, creds, &text));
+    struct err *err = init_text(e, creds, &text);
+    wipe_credentials(creds);
+    TRY(err);
     struct sandbox_spec spec = {.code_dir = e->code_dir, .ca_file = e->slot->ward->ca_file,
                                 .init = buf_view(&text), .memory_mb = e->f.memory_mb,
                                 .ephemeral_mb = e->f.ephemeral_mb, .id = e->id};
-    struct err *err = sandbox_start(&spec, &e->box);
-    secret_wipe(text.p, text.n);
-    if (err != NULL)
-        return err;
+    TRY(sandbox_start(&spec, &e->box));
     e->started = true;
     output_line(&e->log, "INIT_START Runtime Version: %.*s", STR_ARG(e->f.runtime));
     return NULL;
@@ -209,11 +226,15 @@ static struct err *start(struct env *e)
 
 /* -- invocations ------------------------------------------------------------------------------- */
 
+/* What was printed until now, and no more: who never stops printing must not hold us here. */
 static void drain_output(struct env *e)
 {
     char bytes[READ_BYTES];
-    for (ssize_t n; (n = read(e->box.output, bytes, sizeof bytes)) > 0;)
+    size_t all = 0;
+    for (ssize_t n; all < DRAIN_BYTES && (n = read(e->box.output, bytes, sizeof bytes)) > 0;) {
         output_add(&e->log, str_of(bytes, (size_t)n));
+        all += (size_t)n;
+    }
 }
 
 static void log_start(struct env *e)
@@ -333,6 +354,7 @@ bool env_answered(struct env *e, struct str id, struct str body, bool is_error)
 {
     if (e->inv == NULL || !e->sent || !str_is(id, e->inv->id))
         return false;
+    e->served = true;
     finish(e, is_error ? "Unhandled" : NULL, body, "");
     return true;
 }
@@ -353,11 +375,28 @@ void env_too_large(struct env *e)
 
 /* -- its end ----------------------------------------------------------------------------------- */
 
+/* A runtime may end after an answer. What it was given meanwhile and never saw goes to another
+ * environment; this one has left. */
+static void hand_on(struct env *e, struct invocation *v)
+{
+    struct err *err = dispatch(v, &e->f);
+    if (err != NULL)
+        invocation_finish(v, err, NULL, STR_NONE);
+    else
+        invocation_unref(v);
+}
+
 static void died(struct env *e)
 {
     struct invocation *v = e->inv;
     if (v == NULL)
         return;
+    if (e->served && !e->sent) {
+        e->inv = NULL;
+        (void)slot_leave(e->slot); /* it is busy, so nothing more was given to it */
+        hand_on(e, v);
+        return;
+    }
     drain_output(e);
     int st = e->exit_status;
     if (e->exec_errno != 0)
@@ -504,8 +543,8 @@ static size_t fill_polls(struct env *e, struct pollfd *p)
             if (r->fd[side] < 0)
                 continue;
             p[n].events = relay_events(r, side);
-            if (p[n].events == 0 && r->ended[side])
-                p[n].fd = -1; /* a hang-up that is known already would spin */
+            if (p[n].events == 0)
+                p[n].fd = -1; /* a hang-up would be told again and again until there is room */
         }
     return n;
 }
@@ -619,12 +658,11 @@ static void end(struct env *e)
     output_clear(&e->log);
     if (e->code_dir != NULL)
         unpacked_put(e->code_dir);
-    while (!slot_leave(e->slot)) { /* given at the very last moment: somebody else may try */
-        struct invocation *v = slot_take(e->slot, &wish);
-        invocation_finish(v, err_aws(500, "ServiceException",
-                                     "The execution environment ended; try again."),
-                          NULL, STR_NONE);
-    }
+    struct invocation *last = NULL;
+    while (!slot_leave(e->slot)) /* given at the very last moment */
+        last = slot_take(e->slot, &wish);
+    if (last != NULL)
+        hand_on(e, last);
 }
 
 void *env_main(void *arg)

@@ -17,6 +17,7 @@ enum {
     THROTTLE_CAP_MS = 300000,
     RETRY_MS = 60000, /* the first; the second after twice that */
     WORK_ARENA = 16 * 1024 * 1024,
+    FAILURE_TEXT_MAX = 1024, /* of a function's own words in a dead letter */
 };
 
 static struct err *put(struct txn *t, struct arena *a, const struct jv *event, int64_t due_ms)
@@ -137,6 +138,24 @@ static int64_t throttle_pause(struct arena *a, struct jv *event)
     return job_backoff_ms(n < 12 ? (int)n : 12, THROTTLE_MS, THROTTLE_CAP_MS);
 }
 
+/* What the function says of its failure, as a queue takes it: whole characters, no controls. */
+static const char *failure_text(const struct invocation *v)
+{
+    struct jv *said = NULL;
+    err_free(json_parse(v->arena, v->result, JSON_DEPTH_DEFAULT, &said));
+    struct str text = jv_s(jv_get(said, "errorMessage"));
+    if (text.n == 0)
+        return "The function failed.";
+    size_t n = text.n < FAILURE_TEXT_MAX ? text.n : FAILURE_TEXT_MAX;
+    while (n > 0 && n < text.n && ((unsigned char)text.p[n] & 0xc0) == 0x80)
+        n--;
+    char *out = arena_cstr(v->arena, str_take(text, n));
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)out[i] < 0x20)
+            out[i] = ' ';
+    return out;
+}
+
 /* When the event is due again; 0: it is over. */
 static int64_t next_try(struct arena *a, struct jv *event, const struct invocation *v,
                         const char **out_code, const char **out_message)
@@ -153,7 +172,7 @@ static int64_t next_try(struct arena *a, struct jv *event, const struct invocati
     int64_t failures = jv_i(jv_get(event, "failures"), 0) + 1;
     jv_set(a, event, STR("failures"), jv_new_int(a, failures));
     *out_code = "200";
-    *out_message = "The function failed.";
+    *out_message = failure_text(v);
     return failures > LAMBDA_EVENT_RETRIES || age > LAMBDA_EVENT_AGE_MS
                ? 0
                : now + (RETRY_MS << (failures - 1));

@@ -27,7 +27,7 @@ enum {
     EXEC_FILES_MAX = 1024,
     EXEC_OVERHEAD_MB = 64, /* beside MemorySize: what the sandbox itself takes */
     EXEC_LINE_MAX = 64 * 1024,
-    EXEC_BATCH_BYTES = 256 * 1024, /* of log lines, before they are written */
+    EXEC_BATCH_BYTES = 256 * 1024, /* of log lines and what each costs, before they are written */
     EXEC_BATCH_MS = 1000,
     EXEC_QUEUE_BYTES = 16 * 1024 * 1024,
 };

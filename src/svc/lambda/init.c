@@ -23,7 +23,7 @@ enum {
     FD_CONTROL = 3,
     FD_SPEC = 4,
     SPEC_BYTES = 64 * 1024,
-    STRINGS_MAX = 512,
+    STRINGS_MAX = LAMBDA_ENV_BYTES_MAX + 64, /* a variable has a byte at least */
     HEAD_STRINGS = 7,
     BACKLOG = 64,
     FAILED = 1,

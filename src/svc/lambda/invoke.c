@@ -24,6 +24,25 @@ static struct err *check_payload(struct call *c, struct str payload, size_t max)
                    "Could not parse request body into json.");
 }
 
+static struct err *check_context(struct call *c, struct str text)
+{
+    struct str plain;
+    struct jv *parsed = NULL;
+    if (text.p == NULL)
+        return NULL;
+    if (text.n > LAMBDA_CONTEXT_MAX)
+        return err_aws(413, "RequestTooLargeException",
+                       "The client context must not be longer than %d bytes.", LAMBDA_CONTEXT_MAX);
+    if (dec_base64(c->arena, text, &plain)) {
+        struct err *e = json_parse(c->arena, plain, JSON_DEPTH_DEFAULT, &parsed);
+        err_free(e);
+    }
+    return jv_is(parsed, JV_OBJ) ? NULL
+                                 : err_aws(400, "InvalidRequestContentException",
+                                           "Client context must be a valid Base64-encoded JSON "
+                                           "object.");
+}
+
 static struct err *answer(struct call *c, const struct invocation *v, bool tail,
                           struct lambda_InvocationResponse *out)
 {
@@ -78,8 +97,10 @@ OP_HANDLER(lambda, Invoke, InvocationRequest, InvocationResponse)
         out->StatusCode = some_int(204);
         return NULL;
     }
-    if (c->state == NULL)
+    if (c->state == NULL) {
+        TRY(check_context(c, in->ClientContext));
         TRY(check_payload(c, in->Payload, event ? LAMBDA_EVENT_MAX : LAMBDA_PAYLOAD_MAX));
+    }
     if (!event)
         return run_and_wait(c, &f, in, out);
     TRY(event_put(c, &f, in->Payload, in->ClientContext));

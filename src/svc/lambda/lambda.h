@@ -36,6 +36,7 @@ enum {
     LAMBDA_CHUNK = 1024 * 1024,
     LAMBDA_PAYLOAD_MAX = 6 * 1024 * 1024 + 100, /* 6291556, to and fro */
     LAMBDA_EVENT_MAX = 1024 * 1024,
+    LAMBDA_CONTEXT_MAX = 3583, /* X-Amz-Client-Context, as base64 */
     LAMBDA_POLICY_MAX = 20480,
     LAMBDA_TAGS_MAX = 50,
     LAMBDA_LIST_MAX = 50,

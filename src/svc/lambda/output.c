@@ -9,7 +9,12 @@
 #include <pthread.h>
 #include <stdarg.h>
 
-enum { BATCH_ARENA = 4 * 1024 * 1024, CALL_ARENA = 16 * 1024 * 1024, LINES_MAX = 5000 };
+enum {
+    BATCH_ARENA = 4 * 1024 * 1024,
+    CALL_ARENA = 16 * 1024 * 1024,
+    LINE_OVERHEAD = 64, /* what a line costs beside its text, here and in the store */
+    STREAM_BYTES = EXEC_QUEUE_BYTES / 4, /* queued of one environment: a loud one drops its own */
+};
 
 struct batch {
     struct batch *next;
@@ -153,8 +158,8 @@ static void push(struct output *o, struct str text)
     struct logs_InputLogEvent e = {.timestamp = some_int(o->last_ms),
                                    .message = arena_str(o->arena, text)};
     VEC_PUSH(o->arena, &o->events, e);
-    o->bytes += text.n;
-    if (o->bytes >= EXEC_BATCH_BYTES || o->events.n >= LINES_MAX)
+    o->bytes += text.n + LINE_OVERHEAD;
+    if (o->bytes >= EXEC_BATCH_BYTES)
         output_flush(o);
 }
 
@@ -205,6 +210,15 @@ void output_line(struct output *o, const char *fmt, ...)
     take_line(o, buf_view(&b));
 }
 
+/* With Q.lock held. */
+static bool has_room(const struct batch *b)
+{
+    size_t own = b->bytes;
+    for (const struct batch *x = Q.first; x != NULL; x = x->next)
+        own += str_eq(x->stream, b->stream) ? x->bytes : 0;
+    return own <= STREAM_BYTES && Q.bytes + b->bytes <= EXEC_QUEUE_BYTES && Q.running;
+}
+
 void output_flush(struct output *o)
 {
     if (o->arena == NULL)
@@ -218,7 +232,7 @@ void output_flush(struct output *o)
                         .events = {.n = o->events.n, .v = o->events.v, .set = true},
                         .bytes = o->bytes, .make = !o->made};
     pthread_mutex_lock(&Q.lock);
-    bool fits = Q.bytes + b->bytes <= EXEC_QUEUE_BYTES && Q.running;
+    bool fits = has_room(b);
     if (fits) {
         *Q.last = b;
         Q.last = &b->next;

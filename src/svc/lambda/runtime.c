@@ -37,7 +37,8 @@ short rt_events(const struct rt_conn *k)
 {
     if (k->out.n > k->out_at)
         return POLLOUT;
-    return k->waiting ? 0 : POLLIN; /* a hang-up is told in any case */
+    /* Who hung up while waiting for an event must not get one: it would be lost. */
+    return k->waiting ? POLLRDHUP : POLLIN;
 }
 
 static void send_out(struct rt_conn *k)
@@ -236,7 +237,7 @@ void rt_ready(struct env *e, struct rt_conn *k, short events)
             rt_close(k);
             return;
         }
-    } else if (k->fd >= 0 && (events & (POLLHUP | POLLERR)) != 0) {
+    } else if (k->fd >= 0 && (events & (POLLHUP | POLLERR | POLLRDHUP)) != 0) {
         rt_close(k);
         return;
     }

@@ -1,6 +1,9 @@
 /* PutLogEvents, and the form of an event's rows. */
 #include "room.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #define HOUR_MS ((int64_t)3600 * 1000)
 
 struct skey event_key(uint64_t owner_id, struct place at)
@@ -83,6 +86,23 @@ static void reject(struct call *c, const struct group *g, const struct logs_Inpu
         out->rejectedLogEventsInfo = r;
 }
 
+/* The call's part of the places of its events: time, 12 bits of a count, 10 bits of this process.
+ * Later calls come behind earlier ones of the same millisecond, and no two calls share a place. */
+static uint64_t own_part;
+
+static void draw_own_part(void)
+{
+    own_part = rand_u64() & 0x3ff;
+}
+
+static uint64_t next_batch(int64_t now_ms)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    static _Atomic uint64_t count;
+    pthread_once(&once, draw_own_part);
+    return (uint64_t)now_ms << 22 | (atomic_fetch_add(&count, 1) & 0xfff) << 10 | own_part;
+}
+
 OP_HANDLER(logs, PutLogEvents, PutLogEventsRequest, PutLogEventsResponse)
 {
     struct group g;
@@ -94,8 +114,7 @@ OP_HANDLER(logs, PutLogEvents, PutLogEventsRequest, PutLogEventsResponse)
     reject(c, &g, &in->logEvents, &first, &end, out);
     struct str owner = group_owner(c->arena, g.account, g.id);
     struct buf b CLEANUP(buf_clear) = BUF_INIT(LOGS_BATCH_BYTES_MAX + 4096);
-    /* Later calls come behind earlier ones of the same millisecond of the log. */
-    uint64_t batch = ((uint64_t)c->now_ms << 20) | (rand_u64() & 0xfffff);
+    uint64_t batch = next_batch(c->now_ms);
     for (size_t i = first; i < end; i++) {
         const struct logs_InputLogEvent *e = &in->logEvents.v[i];
         struct place at = {(uint64_t)e->timestamp.v, batch, (uint32_t)i};

@@ -3,7 +3,7 @@
 
 #include "core/map.h"
 
-enum { SCRATCH_BYTES = 4 * 1024 * 1024 };
+enum { SCRATCH_BYTES = 64 * 1024 * 1024 }; /* a tree of the largest message, at its densest */
 
 struct search {
     struct call *c;

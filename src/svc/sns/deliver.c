@@ -2,8 +2,9 @@
  * to a single telephone or device.
  *
  * The scheduler's threads are few and everybody's. What may be slow (HTTP, mail, the webhook) runs
- * SLOW_MAX at a time, SLOW_EACH for one subscription; what finds no slot comes back in a moment, so
- * that an endpoint that hangs holds up neither the queue of jobs nor other endpoints. */
+ * SLOW_MAX at a time, SLOW_EACH for one subscription, SICK_MAX for all those that were slow lately
+ * together; what finds no slot comes back in a moment, so that endpoints that hang, however many,
+ * hold up neither the queue of jobs nor other endpoints for long. */
 #include "room.h"
 
 #include "core/log.h"
@@ -14,6 +15,10 @@
 enum {
     SLOW_MAX = 5,
     SLOW_EACH = 2,
+    SICK_MAX = 2,
+    SICK_KEPT = 64, /* names remembered, the newest */
+    SICK_AFTER_MS = 2000, /* so long an attempt may take */
+    SICK_MS = 60000,
     SLOT_NAME = 80,
     BUSY_MS = 100, /* and up to four times as long */
     STORE_RETRY_MS = 1000,
@@ -24,33 +29,63 @@ enum {
 
 static struct {
     pthread_mutex_t lock; /* never held across I/O */
-    char names[SLOW_MAX][SLOT_NAME];
+    struct {
+        char name[SLOT_NAME]; /* "": free */
+        bool sick;
+        int64_t since_ms;
+    } v[SLOW_MAX];
+    struct {
+        char name[SLOT_NAME];
+        int64_t until_ms;
+    } sick[SICK_KEPT];
+    size_t next_sick;
 } slots = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool is_sick(struct str name, int64_t now_ms)
+{
+    for (size_t i = 0; i < SICK_KEPT; i++)
+        if (slots.sick[i].until_ms > now_ms && str_is(name, slots.sick[i].name))
+            return true;
+    return false;
+}
 
 /* The number of the slot; -1: none is free. */
 static int slot_take(struct str name)
 {
-    int free_slot = -1, same = 0;
+    int64_t now_ms = clock_mono_ms();
+    int free_slot = -1, same = 0, sick = 0;
     name = str_take(name, SLOT_NAME - 1);
     pthread_mutex_lock(&slots.lock);
+    bool slow = is_sick(name, now_ms);
     for (int i = 0; i < SLOW_MAX; i++) {
-        if (slots.names[i][0] == '\0')
+        if (slots.v[i].name[0] == '\0') {
             free_slot = i;
-        else
-            same += str_is(name, slots.names[i]);
+            continue;
+        }
+        same += str_is(name, slots.v[i].name);
+        sick += slots.v[i].sick;
     }
-    if (same >= SLOW_EACH)
+    if (same >= SLOW_EACH || (slow && sick >= SICK_MAX))
         free_slot = -1;
-    if (free_slot >= 0)
-        snprintf(slots.names[free_slot], SLOT_NAME, "%.*s", STR_ARG(name));
+    if (free_slot >= 0) {
+        snprintf(slots.v[free_slot].name, SLOT_NAME, "%.*s", STR_ARG(name));
+        slots.v[free_slot].sick = slow;
+        slots.v[free_slot].since_ms = now_ms;
+    }
     pthread_mutex_unlock(&slots.lock);
     return free_slot;
 }
 
 static void slot_give(int slot)
 {
+    int64_t now_ms = clock_mono_ms();
     pthread_mutex_lock(&slots.lock);
-    slots.names[slot][0] = '\0';
+    if (now_ms - slots.v[slot].since_ms >= SICK_AFTER_MS) {
+        size_t i = slots.next_sick++ % SICK_KEPT;
+        memcpy(slots.sick[i].name, slots.v[slot].name, SLOT_NAME);
+        slots.sick[i].until_ms = now_ms + SICK_MS;
+    }
+    slots.v[slot].name[0] = '\0';
     pthread_mutex_unlock(&slots.lock);
 }
 

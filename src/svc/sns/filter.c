@@ -458,15 +458,17 @@ static bool object_match(const struct jv *policy, const struct jv *v)
     return true;
 }
 
-bool filter_match_body(struct arena *a, const struct jv *policy, struct str body)
+const struct jv *filter_body(struct arena *a, struct str body)
 {
     struct jv *v = NULL;
     struct err *e = json_parse(a, body, FILTER_BODY_DEPTH_MAX, &v);
-    if (e != NULL) {
-        err_free(e);
-        return false;
-    }
-    return v->type == JV_OBJ && object_match(policy, v);
+    err_free(e);
+    return e == NULL && v->type == JV_OBJ ? v : NULL;
+}
+
+bool filter_match_body(const struct jv *policy, const struct jv *body)
+{
+    return body != NULL && object_match(policy, body);
 }
 
 /* -- attributes -------------------------------------------------------------------------------- */

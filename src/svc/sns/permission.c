@@ -24,7 +24,8 @@ static struct err *check_permission(const struct sns_AddPermissionInput *in)
 {
     bool label = in->Label.n >= 1 && in->Label.n <= 80;
     for (size_t i = 0; label && i < in->Label.n; i++)
-        label = strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_",
+        label = in->Label.p[i] != '\0' &&
+                strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_",
                        in->Label.p[i]) != NULL;
     if (!label)
         return sns_invalid("Label");

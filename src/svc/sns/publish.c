@@ -168,6 +168,8 @@ bool message_text_for(struct arena *a, const struct jv *message, struct str prot
 
 /* -- to a topic -------------------------------------------------------------------------------- */
 
+enum { PROTOCOLS_MAX = 10, SCRATCH_BYTES = 16 * 1024 * 1024 };
+
 struct fan_out {
     struct call *c;
     const struct topic *topic;
@@ -175,25 +177,45 @@ struct fan_out {
     const struct filter_attribute *attributes;
     size_t n_attributes;
     VEC(struct str) ids; /* of the subscriptions that get it */
+    struct arena *scratch; /* of one subscription's filter */
+    struct {               /* as subscriptions of each protocol get it */
+        struct str protocol;
+        const struct jv *tree;
+    } bodies[PROTOCOLS_MAX];
+    size_t n_bodies;
 };
+
+/* What policies over the body look at; parsed once for a protocol, however many there are. */
+static const struct jv *body_for(struct fan_out *f, struct str protocol)
+{
+    struct str text;
+    for (size_t i = 0; i < f->n_bodies; i++)
+        if (str_eq(f->bodies[i].protocol, protocol))
+            return f->bodies[i].tree;
+    struct arena *a = f->c->arena;
+    const struct jv *tree =
+        message_text_for(a, f->message, protocol, &text) ? filter_body(a, text) : NULL;
+    CHECK(f->n_bodies < PROTOCOLS_MAX);
+    f->bodies[f->n_bodies].protocol = protocol;
+    f->bodies[f->n_bodies++].tree = tree;
+    return tree;
+}
 
 static bool wants(struct fan_out *f, const struct sub *s)
 {
-    struct arena *a = f->c->arena;
-    struct str text = jv_s(jv_get(s->attrs, "FilterPolicy")), body;
+    struct str text = jv_s(jv_get(s->attrs, "FilterPolicy"));
     bool by_body = str_is(jv_s(jv_get(s->attrs, "FilterPolicyScope")), "MessageBody");
     struct jv *policy;
     if (text.n == 0)
         return true;
-    struct err *e = filter_parse(a, text, by_body ? FILTER_BODY : FILTER_ATTRIBUTES, &policy);
+    struct err *e =
+        filter_parse(f->scratch, text, by_body ? FILTER_BODY : FILTER_ATTRIBUTES, &policy);
     if (e != NULL) { /* it was checked when it was set */
         err_free(e);
         return false;
     }
-    if (by_body)
-        return message_text_for(a, f->message, s->protocol, &body) &&
-               filter_match_body(a, policy, body);
-    return filter_match_attributes(a, policy, f->attributes, f->n_attributes);
+    return by_body ? filter_match_body(policy, body_for(f, s->protocol))
+                   : filter_match_attributes(f->scratch, policy, f->attributes, f->n_attributes);
 }
 
 static struct err *choose(void *ctx, struct sub *s)
@@ -201,6 +223,7 @@ static struct err *choose(void *ctx, struct sub *s)
     struct fan_out *f = ctx;
     if (s->state == SUB_CONFIRMED && wants(f, s))
         VEC_PUSH(f->c->arena, &f->ids, s->id);
+    arena_reset(f->scratch);
     return arena_check(f->c->arena);
 }
 
@@ -250,6 +273,8 @@ static struct err *to_topic(struct call *c, const struct topic *t, const struct 
     struct fan_out f = {.c = c, .topic = t, .message = message_json(c, m, *out_id),
                         .attributes = filter_attributes(c->arena, m),
                         .n_attributes = m->attributes->n};
+    struct arena *scratch CLEANUP(arena_free_ptr) = arena_new(SCRATCH_BYTES);
+    f.scratch = scratch;
     TRY(subs_each(c->txn, c->arena, t, choose, &f));
     if (f.ids.n == 0)
         return NULL;

@@ -156,7 +156,7 @@ static enum outcome to_http(struct delivery *d, struct err **out_why)
     if (d->raw)
         h[n++] = (struct http_header){STR("x-amz-sns-rawdelivery"), STR("true")};
     struct http_out req = {.method = "POST", .url = d->endpoint, .headers = h, .n_headers = n,
-                           .body = body, .ca_file = v->ward->ca_file};
+                           .body = body, .ca_file = v->ward->ca_file, .foreign = true};
     return exchange(v->arena, &req, &status, out_why);
 }
 

@@ -31,6 +31,18 @@ int64_t queue_number(const struct queue *q, const char *name)
     return v;
 }
 
+bool queue_has_value(const struct queue *q, struct str name, struct str value)
+{
+    const struct number *r = number_row(name);
+    int64_t v;
+    if (r != NULL)
+        return str_to_i64(value, r->min, r->max, &v) && v == queue_number(q, r->name);
+    struct str have = jv_s(jv_get_str(q->attrs, name));
+    if (have.p == NULL && str_is(name, "SqsManagedSseEnabled"))
+        have = STR("true");
+    return str_eq(have, value);
+}
+
 static struct err *bad_value(struct str name)
 {
     return err_aws(400, "InvalidAttributeValue", "Invalid value for the parameter %.*s.",
@@ -152,6 +164,13 @@ OP_HANDLER_NO_OUT(sqs, SetQueueAttributes, SetQueueAttributesRequest)
 
 /* -- reading ----------------------------------------------------------------------------------- */
 
+static bool is_count(struct str name)
+{
+    return str_is(name, "ApproximateNumberOfMessages") ||
+           str_is(name, "ApproximateNumberOfMessagesNotVisible") ||
+           str_is(name, "ApproximateNumberOfMessagesDelayed");
+}
+
 struct counts {
     int64_t visible, in_flight, delayed;
 };
@@ -181,6 +200,33 @@ static struct err *count_messages(struct call *c, const struct queue *q, struct 
         (*count)++;
     }
     return NULL;
+}
+
+static struct err *check_names(const struct sqs_AttributeNameList *names)
+{
+    static const char *const known[] = {
+        "All", "Policy", "QueueArn", "CreatedTimestamp", "LastModifiedTimestamp", "RedrivePolicy",
+        "RedriveAllowPolicy", "FifoQueue", "ContentBasedDeduplication", "DeduplicationScope",
+        "FifoThroughputLimit", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds",
+        "SqsManagedSseEnabled"};
+    for (size_t i = 0; i < names->n; i++) {
+        bool ok = number_row(names->v[i]) != NULL || is_count(names->v[i]);
+        for (size_t k = 0; !ok && k < ARRAY_LEN(known); k++)
+            ok = str_is(names->v[i], known[k]);
+        if (!ok)
+            return err_aws(400, "InvalidAttributeName", "Unknown Attribute %.*s.",
+                           STR_ARG(str_take(names->v[i], 100)));
+    }
+    return NULL;
+}
+
+/* Counting walks the queue: only for who asks. */
+static bool wants_counts(const struct sqs_AttributeNameList *names)
+{
+    for (size_t i = 0; i < names->n; i++)
+        if (str_is(names->v[i], "All") || is_count(names->v[i]))
+            return true;
+    return false;
 }
 
 static bool wanted(const struct sqs_AttributeNameList *names, const char *name)
@@ -215,8 +261,10 @@ OP_HANDLER(sqs, GetQueueAttributes, GetQueueAttributesRequest, GetQueueAttribute
 {
     struct queue q;
     struct counts n = {0};
+    TRY(check_names(&in->AttributeNames));
     TRY(queue_need(c, in->QueueUrl, &q));
-    TRY(count_messages(c, &q, &n));
+    if (wants_counts(&in->AttributeNames))
+        TRY(count_messages(c, &q, &n));
     out->Attributes.v = ARENA_ARRAY(c->arena, 32, struct sqs_QueueAttributeMap_item);
     out->Attributes.set = true;
     struct listing l = {c, &in->AttributeNames, &out->Attributes};

@@ -23,6 +23,22 @@ static int by_name(const void *x, const void *y)
     return str_cmp((*a)->key, (*b)->key);
 }
 
+/* The same over the one system attribute that a sender can give. */
+struct str md5_of_system(struct arena *a, const struct sqs_MessageBodySystemAttributeMap *m)
+{
+    if (m == NULL || m->n == 0)
+        return STR_NONE;
+    struct hash *h = hash_new(HASH_MD5);
+    add_part(h, m->v[0].key);
+    add_part(h, m->v[0].value.DataType);
+    hash_add(h, STR("\1"));
+    add_part(h, m->v[0].value.StringValue);
+    unsigned char digest[MD5_SIZE];
+    hash_end(h, digest);
+    hash_free(h);
+    return enc_hex(a, str_of(digest, sizeof digest));
+}
+
 struct str md5_of_attributes(struct arena *a, const struct sqs_MessageBodyAttributeMap *m)
 {
     if (m == NULL || m->n == 0)

@@ -3,7 +3,8 @@
 
 static struct err *target_queue(struct call *c, struct target *out)
 {
-    struct str url = shape_str_at(c->op->input, c->in, "QueueUrl"), account, name;
+    struct str url = queue_url_given(c, shape_str_at(c->op->input, c->in, "QueueUrl"));
+    struct str account, name;
     out->type = "AWS::SQS::Queue";
     if (!queue_url_parts(url, &account, &name)) {
         out->arn = call_arn(c, "sqs", "%s", "*");
@@ -26,10 +27,41 @@ static struct err *target_queue(struct call *c, struct target *out)
     return NULL;
 }
 
-static struct err *target_name(struct call *c, struct target *out)
+static void tag_keys(struct call *c, const struct sqs_TagMap *tags)
 {
-    struct str name = shape_str_at(c->op->input, c->in, "QueueName");
-    out->arn = call_arn(c, "sqs", "%.*s", STR_ARG(name));
+    struct str *names = ARENA_ARRAY(c->arena, tags->n + 1, struct str);
+    for (size_t i = 0; i < tags->n; i++) {
+        names[i] = tags->v[i].key;
+        call_key(c, arena_fmt(c->arena, "aws:RequestTag/%.*s", STR_ARG(names[i])).p,
+                 tags->v[i].value);
+    }
+    if (tags->n > 0)
+        call_key_list(c, "aws:TagKeys", names, tags->n);
+}
+
+static bool has_tags(const struct call *c)
+{
+    return ((const struct sqs_CreateQueueRequest *)c->in)->tags.n > 0;
+}
+
+static struct err *target_tag(struct call *c, struct target *out)
+{
+    tag_keys(c, &((const struct sqs_TagQueueRequest *)c->in)->Tags);
+    return target_queue(c, out);
+}
+
+static struct err *target_untag(struct call *c, struct target *out)
+{
+    const struct sqs_UntagQueueRequest *in = c->in;
+    call_key_list(c, "aws:TagKeys", in->TagKeys.v, in->TagKeys.n);
+    return target_queue(c, out);
+}
+
+static struct err *target_new(struct call *c, struct target *out)
+{
+    const struct sqs_CreateQueueRequest *in = c->in;
+    tag_keys(c, &in->tags);
+    out->arn = call_arn(c, "sqs", "%.*s", STR_ARG(in->QueueName));
     out->type = "AWS::SQS::Queue";
     return NULL;
 }
@@ -52,7 +84,9 @@ static struct err *target_lookup(struct call *c, struct target *out)
 
 #define NEED(op, action, target)                                                                   \
     static const struct need need_##op[] = {{"sqs:" action, NULL, target}, {0}}
-NEED(CreateQueue, "CreateQueue", target_name);
+static const struct need need_CreateQueue[] = {{"sqs:CreateQueue", NULL, target_new},
+                                               {"sqs:TagQueue", has_tags, target_new},
+                                               {0}};
 NEED(GetQueueUrl, "GetQueueUrl", target_lookup);
 NEED(ListQueues, "ListQueues", NULL);
 NEED(DeleteQueue, "DeleteQueue", target_queue);
@@ -66,8 +100,8 @@ NEED(DeleteMessageBatch, "DeleteMessage", target_queue);
 NEED(ChangeMessageVisibility, "ChangeMessageVisibility", target_queue);
 NEED(ChangeMessageVisibilityBatch, "ChangeMessageVisibility", target_queue);
 NEED(PurgeQueue, "PurgeQueue", target_queue);
-NEED(TagQueue, "TagQueue", target_queue);
-NEED(UntagQueue, "UntagQueue", target_queue);
+NEED(TagQueue, "TagQueue", target_tag);
+NEED(UntagQueue, "UntagQueue", target_untag);
 NEED(ListQueueTags, "ListQueueTags", target_queue);
 NEED(ListDeadLetterSourceQueues, "ListDeadLetterSourceQueues", target_queue);
 

@@ -3,7 +3,12 @@
 
 #include "core/log.h"
 
-enum { SWEEP_EVERY_MS = 3600 * 1000, SWEEP_RETRY_MS = 2000, PURGE_PAUSE_MS = 60000 };
+enum {
+    SWEEP_EVERY_MS = 3600 * 1000,
+    SWEEP_RETRY_MS = 2000,
+    SWEEP_ARENA = 64 * 1024 * 1024,
+    PURGE_PAUSE_MS = 60000,
+};
 
 struct skey queue_key(struct str account, struct str region, struct str name)
 {
@@ -57,6 +62,12 @@ bool queue_url_parts(struct str url, struct str *account, struct str *name)
     return account->n == 12 && name->n > 0;
 }
 
+/* Old clients call the queue's URL itself and name it nowhere else. */
+struct str queue_url_given(const struct call *c, struct str url)
+{
+    return url.n == 0 && c->wire != NULL ? c->wire->path : url;
+}
+
 static struct err *no_such_queue(void)
 {
     return err_aws(400, "QueueDoesNotExist", "The specified queue does not exist.");
@@ -66,6 +77,7 @@ struct err *queue_need(struct call *c, struct str url, struct queue *out)
 {
     struct str account, name;
     bool found;
+    url = queue_url_given(c, url);
     if (!queue_url_parts(url, &account, &name))
         return err_aws(400, "InvalidAddress", "The address %.*s is not valid for this endpoint.",
                        STR_ARG(str_take(url, 200)));
@@ -96,14 +108,19 @@ struct str queue_wake_key(struct arena *a, const struct queue *q)
 
 /* -- create and find --------------------------------------------------------------------------- */
 
+bool name_char(char ch)
+{
+    return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
+           ch == '-' || ch == '_';
+}
+
 static struct err *check_name(struct call *c, struct str n)
 {
     bool ok = n.n >= 1 && n.n <= SQS_NAME_MAX;
     if (str_ends_c(n, ".fifo"))
         return err_not_implemented(c, "A FIFO queue");
     for (size_t i = 0; ok && i < n.n; i++)
-        ok = strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_", n.p[i]) !=
-             NULL;
+        ok = name_char(n.p[i]);
     return ok ? NULL
               : err_aws(400, "InvalidParameterValue",
                         "Can only include alphanumeric characters, hyphens, or underscores. 1 to "
@@ -114,8 +131,7 @@ static struct err *check_name(struct call *c, struct str n)
 static struct err *same_attributes(const struct queue *q, const struct sqs_QueueAttributeMap *set)
 {
     for (size_t i = 0; i < set->n; i++) {
-        struct str have = jv_s(jv_get_str(q->attrs, set->v[i].key));
-        if (!str_eq(have, set->v[i].value))
+        if (!queue_has_value(q, set->v[i].key, set->v[i].value))
             return err_aws(400, "QueueNameExists",
                            "A queue already exists with the same name and a different value for "
                            "attribute %.*s",
@@ -147,6 +163,8 @@ OP_HANDLER(sqs, CreateQueue, CreateQueueRequest, CreateQueueResult)
         out->QueueUrl = queue_url(c->ward, c->arena, &q);
         return NULL;
     }
+    if (in->tags.n > SQS_TAGS_MAX)
+        return err_aws(400, "InvalidParameterValue", "A queue has at most %d tags.", SQS_TAGS_MAX);
     char uid[37];
     rand_uuid(uid);
     struct jv *row = jv_new_obj(c->arena);
@@ -283,6 +301,7 @@ OP_HANDLER_NO_OUT(sqs, PurgeQueue, PurgeQueueRequest)
  * deleted queue. A batch at a time; *out_more: there may be more. */
 static struct err *sweep_batch(struct job *j, struct str uid, int64_t until_ms, bool *out_more)
 {
+    struct arena *a CLEANUP(arena_free_ptr) = arena_new(SWEEP_ARENA); /* of one batch only */
     struct txn *t CLEANUP(txn_abort) = NULL;
     TRY(store_begin(j->ward->store, TXN_WRITE, &t));
     struct skey prefix = skey();
@@ -301,8 +320,8 @@ static struct err *sweep_batch(struct job *j, struct str uid, int64_t until_ms, 
         e = cursor_next(cur, &more, &key, &value);
         if (e != NULL || !more)
             break;
-        keys[n] = arena_str(j->arena, key);
-        if (entry_read(j->arena, keys[n], STR_NONE, &entries[n]) && entries[n].sent_ms <= until_ms)
+        keys[n] = arena_str(a, key);
+        if (entry_read(a, keys[n], STR_NONE, &entries[n]) && entries[n].sent_ms <= until_ms)
             n++;
     }
     cursor_free(cur);
@@ -338,7 +357,8 @@ static struct err *sweep(struct job *j, bool *out_gone)
     bool more = true;
     while (more)
         TRY(sweep_batch(j, j->id, until, &more));
-    return NULL;
+    struct queue gone = {.account = account, .uid = j->id};
+    return *out_gone ? store_owner_destroy(j->ward->store, queue_owner(j->arena, &gone)) : NULL;
 }
 
 static enum job_next run_sweep(struct job *j, int64_t *again_ms)

@@ -3,8 +3,11 @@
 
 enum { RECEIPT_BYTES = 16 };
 
-struct waiting { /* c->state: what a long poll remembers between its runs */
-    int64_t deadline_ms, until_ms;
+struct waiting { /* c->state: what a call remembers between its runs */
+    int64_t deadline_ms; /* of the long poll; 0: it has not waited yet */
+    int64_t until_ms;
+    bool parked;   /* the next run is because it was woken */
+    bool conflict; /* another receiver was faster */
 };
 
 static bool named(const struct sqs_MessageAttributeNameList *names, struct str name)
@@ -118,8 +121,9 @@ static struct err *bury(struct call *c, const struct queue *q, const struct entr
                           .receipt = STR("")};
     if (there.sent_ms <= dead.purged_ms)
         there.sent_ms = dead.purged_ms + 1;
-    struct skey from = message_key(q, e->sent_ms, e->id);
+    struct skey from = message_key(q, e->sent_ms, e->id), moved = moved_key(q, e->id);
     struct skey to = message_key(&dead, there.sent_ms, e->id);
+    TRY(txn_del(c->txn, SQS_T_MOVED, key_of(&moved)));
     TRY(txn_del(c->txn, SQS_T_MESSAGE, key_of(&from)));
     TRY(txn_put(c->txn, SQS_T_MESSAGE, queue_owner(c->arena, &dead), key_of(&to), text));
     TRY(entry_put(c->txn, c->arena, &dead, &there));
@@ -198,10 +202,8 @@ static struct err *wait_or_give_up(struct call *c, const struct queue *q,
                                    const struct candidates *cand, int64_t now, int64_t wait_s)
 {
     struct waiting *w = c->state;
-    if (w == NULL) {
-        w = ARENA_NEW(c->arena, struct waiting);
+    if (w->deadline_ms == 0) {
         w->deadline_ms = now + wait_s * 1000;
-        c->state = w;
     } else if (c->wait_over && now < w->until_ms) {
         return NULL; /* Ward is stopping */
     }
@@ -209,7 +211,22 @@ static struct err *wait_or_give_up(struct call *c, const struct queue *q,
     if (now >= w->deadline_ms)
         return NULL;
     w->until_ms = cand->next_ms < w->deadline_ms ? cand->next_ms : w->deadline_ms;
+    w->parked = true;
+    w->conflict = false;
     return call_park(c, queue_wake_key(c->arena, q), w->until_ms);
+}
+
+/* Where to begin: at the oldest. Who lost that to another receiver begins anywhere, or all of them
+ * would go on to meet at the next. */
+static size_t first_candidate(struct call *c, const struct candidates *cand)
+{
+    struct waiting *w = c->state;
+    if (w == NULL)
+        c->state = w = ARENA_NEW(c->arena, struct waiting);
+    else if (!w->parked)
+        w->conflict = true;
+    w->parked = false;
+    return w->conflict && cand->n > 0 ? (size_t)(rand_u64() % cand->n) : 0;
 }
 
 static struct err *check_input(const struct sqs_ReceiveMessageRequest *in)
@@ -250,7 +267,9 @@ OP_HANDLER(sqs, ReceiveMessage, ReceiveMessageRequest, ReceiveMessageResult)
     TRY(look(c, &q, now, cand));
     out->Messages.v = ARENA_ARRAY(c->arena, want, struct sqs_Message);
     bool moved = false;
-    for (size_t i = 0; i < cand->n && out->Messages.n < want; i++) {
+    size_t first = first_candidate(c, cand);
+    for (size_t n = 0; n < cand->n && out->Messages.n < want; n++) {
+        size_t i = (first + n) % cand->n;
         bool taken;
         TRY(take(c, in, &q, cand->v[i], cand->keys[i], now, visibility_s * 1000,
                  &out->Messages.v[out->Messages.n], &taken));

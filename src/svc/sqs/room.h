@@ -19,6 +19,8 @@ struct err *queue_read(struct txn *t, struct arena *a, struct str account, struc
 /* By URL: QueueDoesNotExist, InvalidAddress. */
 struct err *queue_need(struct call *c, struct str url, struct queue *out) MUST_CHECK;
 bool queue_url_parts(struct str url, struct str *account, struct str *name);
+struct str queue_url_given(const struct call *c, struct str url);
+bool name_char(char ch); /* of queues and batch entries */
 struct str queue_url(struct ward *w, struct arena *a, const struct queue *q);
 struct err *queue_write(struct call *c, const struct queue *q) MUST_CHECK;
 struct str queue_owner(struct arena *a, const struct queue *q);
@@ -27,6 +29,8 @@ extern const struct job_kind sqs_jobs[];
 
 /* attr.c */
 int64_t queue_number(const struct queue *q, const char *name); /* with AWS's default */
+/* Whether the attribute stands at this value, be it by default. */
+bool queue_has_value(const struct queue *q, struct str name, struct str value);
 struct err *queue_set_attributes(struct call *c, struct queue *q,
                                  const struct sqs_QueueAttributeMap *set) MUST_CHECK;
 /* The dead-letter queue's ARN and the count; false: none. */
@@ -63,6 +67,7 @@ struct err *message_put(struct call *c, const struct queue *q, const struct outg
 /* md5.c */
 struct str md5_hex(struct arena *a, struct str s);
 struct str md5_of_attributes(struct arena *a, const struct sqs_MessageBodyAttributeMap *m);
+struct str md5_of_system(struct arena *a, const struct sqs_MessageBodySystemAttributeMap *m);
 
 /* batches */
 struct err *batch_check(const struct str *ids, size_t n) MUST_CHECK;

@@ -72,6 +72,21 @@ static bool clean_text(struct str s)
     return true;
 }
 
+/* https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html */
+static struct err *check_attribute_name(struct str n)
+{
+    bool ok = n.n >= 1 && n.n <= SQS_ATTRIBUTE_NAME_MAX && n.p[0] != '.' && n.p[n.n - 1] != '.' &&
+              str_find(n, STR("..")) < 0;
+    for (size_t i = 0; ok && i < n.n; i++)
+        ok = name_char(n.p[i]) || n.p[i] == '.';
+    ok = ok && !str_is_i(str_take(n, 4), "aws.") && !str_is_i(str_take(n, 7), "amazon.");
+    return ok ? NULL
+              : err_aws(400, "InvalidParameterValue",
+                        "The name of a message attribute has 1 to 256 letters, digits, "
+                        "underscores, hyphens and single periods within, and does not begin with "
+                        "AWS. or Amazon.");
+}
+
 static struct err *check_attribute(const struct sqs_MessageBodyAttributeMap_item *at, size_t *bytes)
 {
     const struct sqs_MessageAttributeValue *v = &at->value;
@@ -79,6 +94,12 @@ static struct err *check_attribute(const struct sqs_MessageBodyAttributeMap_item
     struct str type = v->DataType;
     ptrdiff_t dot = str_find_char(type, '.');
     struct str base = dot < 0 ? type : str_take(type, (size_t)dot);
+    TRY(check_attribute_name(at->key));
+    if (type.n > SQS_ATTRIBUTE_NAME_MAX || !clean_text(type) ||
+        (!binary && !clean_text(v->StringValue)))
+        return err_aws(400, "InvalidMessageContents",
+                       "A message attribute's type or value contains characters outside the "
+                       "allowed set, or its type is too long.");
     if (!str_is(base, "String") && !str_is(base, "Number") && !str_is(base, "Binary"))
         return err_aws(400, "InvalidParameterValue",
                        "The message attribute '%.*s' has an invalid message attribute type, the "
@@ -99,6 +120,35 @@ static struct err *check_attribute(const struct sqs_MessageBodyAttributeMap_item
     return NULL;
 }
 
+static struct err *check_attributes(const struct sqs_MessageBodyAttributeMap *m, size_t *bytes)
+{
+    if (m->n > SQS_ATTRIBUTES_MAX)
+        return err_aws(400, "InvalidParameterValue", "Number of message attributes [%zu] exceeds "
+                                                     "the allowed maximum [10].", m->n);
+    for (size_t i = 0; i < m->n; i++) {
+        TRY(check_attribute(&m->v[i], bytes));
+        for (size_t k = 0; k < i; k++)
+            if (str_eq(m->v[i].key, m->v[k].key))
+                return err_aws(400, "InvalidParameterValue",
+                               "Message attribute name '%.*s' already exists.",
+                               STR_ARG(m->v[i].key));
+    }
+    return NULL;
+}
+
+static struct err *check_system(const struct sqs_MessageBodySystemAttributeMap *m)
+{
+    if (m == NULL || m->n == 0)
+        return NULL;
+    if (m->n > 1 || !str_is(m->v[0].key, "AWSTraceHeader") ||
+        !str_is(m->v[0].value.DataType, "String") || m->v[0].value.StringValue.n == 0 ||
+        m->v[0].value.StringValue.n > SQS_TRACE_MAX || !clean_text(m->v[0].value.StringValue))
+        return err_aws(400, "InvalidParameterValue",
+                       "The one message system attribute that can be sent is AWSTraceHeader, a "
+                       "String.");
+    return NULL;
+}
+
 static struct err *check_message(struct call *c, const struct queue *q, const struct outgoing *m)
 {
     size_t bytes = m->body.n;
@@ -115,12 +165,8 @@ static struct err *check_message(struct call *c, const struct queue *q, const st
                        "Value %lld for parameter DelaySeconds is invalid. Reason: DelaySeconds "
                        "must be >= 0 and <= 900.",
                        (long long)m->delay.v);
-    if (m->attributes->n > SQS_ATTRIBUTES_MAX)
-        return err_aws(400, "InvalidParameterValue", "Number of message attributes [%zu] exceeds "
-                                                     "the allowed maximum [10].",
-                       m->attributes->n);
-    for (size_t i = 0; i < m->attributes->n; i++)
-        TRY(check_attribute(&m->attributes->v[i], &bytes));
+    TRY(check_attributes(m->attributes, &bytes));
+    TRY(check_system(m->system));
     int64_t max = queue_number(q, "MaximumMessageSize");
     if (bytes > (size_t)max)
         return err_aws(400, "InvalidParameterValue",
@@ -175,6 +221,7 @@ struct err *message_put(struct call *c, const struct queue *q, const struct outg
     out->id = e.id;
     out->md5_body = md5_hex(c->arena, m->body);
     out->md5_attributes = md5_of_attributes(c->arena, m->attributes);
+    out->md5_system = md5_of_system(c->arena, m->system);
     return NULL;
 }
 
@@ -190,6 +237,7 @@ OP_HANDLER(sqs, SendMessage, SendMessageRequest, SendMessageResult)
     out->MessageId = s.id;
     out->MD5OfMessageBody = s.md5_body;
     out->MD5OfMessageAttributes = s.md5_attributes;
+    out->MD5OfMessageSystemAttributes = s.md5_system;
     return NULL;
 }
 
@@ -206,8 +254,7 @@ struct err *batch_check(const struct str *ids, size_t n)
     for (size_t i = 0; i < n; i++) {
         bool ok = ids[i].n >= 1 && ids[i].n <= 80;
         for (size_t j = 0; ok && j < ids[i].n; j++)
-            ok = strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_",
-                        ids[i].p[j]) != NULL;
+            ok = name_char(ids[i].p[j]);
         if (!ok)
             return err_aws(400, "InvalidBatchEntryId",
                            "A batch entry id can only contain alphanumeric characters, hyphens "
@@ -231,6 +278,15 @@ void batch_fail(struct call *c, struct sqs_BatchResultErrorEntryList *list, stru
     err_free(e);
 }
 
+static size_t attribute_bytes(const struct sqs_MessageBodyAttributeMap *m)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < m->n; i++)
+        bytes += m->v[i].key.n + m->v[i].value.DataType.n + m->v[i].value.StringValue.n +
+                 m->v[i].value.BinaryValue.n;
+    return bytes;
+}
+
 OP_HANDLER(sqs, SendMessageBatch, SendMessageBatchRequest, SendMessageBatchResult)
 {
     struct queue q;
@@ -238,7 +294,8 @@ OP_HANDLER(sqs, SendMessageBatch, SendMessageBatchRequest, SendMessageBatchResul
     struct str *ids = ARENA_ARRAY(c->arena, n + 1, struct str);
     for (size_t i = 0; i < n; i++) {
         ids[i] = in->Entries.v[i].Id;
-        bytes += in->Entries.v[i].MessageBody.n;
+        bytes += in->Entries.v[i].MessageBody.n +
+                 attribute_bytes(&in->Entries.v[i].MessageAttributes);
     }
     TRY(batch_check(ids, n));
     if (bytes > SQS_MESSAGE_MAX)
@@ -268,6 +325,7 @@ OP_HANDLER(sqs, SendMessageBatch, SendMessageBatchRequest, SendMessageBatchResul
         r->MessageId = s.id;
         r->MD5OfMessageBody = s.md5_body;
         r->MD5OfMessageAttributes = s.md5_attributes;
+        r->MD5OfMessageSystemAttributes = s.md5_system;
     }
     return NULL;
 }

@@ -9,7 +9,8 @@
  *   md5.c       the digests that clients check
  *
  * Tables. A queue has a unique id, which its messages carry, so that a queue made anew under an old
- * name never shows the old one's messages. Owner of messages: "ACCOUNT/sqs/UID".
+ * name never shows the old one's messages. Owner of messages: "ACCOUNT/sqs/UID", whose data key is
+ * destroyed with the queue.
  *   sqs.queue    account, region, name               -> JSON
  *   sqs.message  uid, sent_ms, message id            -> JSON (body and attributes), never rewritten
  *   sqs.ready    uid, visible_ms, sent_ms, message id -> receive count, first received, receipt
@@ -27,6 +28,8 @@ enum {
     SQS_NAME_MAX = 80,
     SQS_MESSAGE_MAX = 1048576,
     SQS_ATTRIBUTES_MAX = 10, /* of one message */
+    SQS_ATTRIBUTE_NAME_MAX = 256, /* bytes of a name or a type */
+    SQS_TRACE_MAX = 1024,    /* AWSTraceHeader */
     SQS_BATCH_MAX = 10,
     SQS_RECEIVE_MAX = 10,
     SQS_WAIT_MAX_S = 20,

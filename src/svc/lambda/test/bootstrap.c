@@ -24,6 +24,8 @@ extern char **environ;
 enum { BUF = 8 * 1024 * 1024 };
 static char in[BUF], out[BUF];
 static int api = -1;
+static int leaving; /* when the answer is given */
+static const char next[] = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: r\r\n\r\n";
 
 static int dial(const char *host, int port)
 {
@@ -167,7 +169,9 @@ static void try_calls(void)
         int e;
     } r[] = {{"mount", 0, 0}, {"unshare", 0, 0}, {"ptrace", 0, 0}, {"bpf", 0, 0},
              {"keyctl", 0, 0}, {"perf", 0, 0}, {"userfaultfd", 0, 0}, {"io_uring", 0, 0},
-             {"packet", 0, 0}, {"clone_newuser", 0, 0}, {"kexec", 0, 0}};
+             {"packet", 0, 0}, {"clone_newuser", 0, 0}, {"kexec", 0, 0}, {"tipc_pair", 0, 0},
+             {"pidfd_getfd", 0, 0}, {"of_tomorrow", 0, 0}, {"x32", 0, 0}};
+    int pair[2];
     size_t i = 0;
 #define TRY_CALL(call)                                                                             \
     do {                                                                                           \
@@ -186,6 +190,10 @@ static void try_calls(void)
     TRY_CALL(socket(AF_PACKET, SOCK_RAW, 0));
     TRY_CALL(syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0));
     TRY_CALL(syscall(SYS_kexec_load, 0, 0, NULL, 0));
+    TRY_CALL(socketpair(AF_TIPC, SOCK_SEQPACKET, 0, pair));
+    TRY_CALL(syscall(SYS_pidfd_getfd, 0, 0, 0));
+    TRY_CALL(syscall(467, -1, "/", 0, NULL, 0)); /* open_tree_attr, of Linux 6.15 */
+    TRY_CALL(syscall(0x40000000L + SYS_getpid));
     p += sprintf(p, "{");
     for (size_t k = 0; k < i; k++)
         p += sprintf(p, "%s\"%s\":\"%s\"", k > 0 ? "," : "", r[k].name,
@@ -280,6 +288,23 @@ static int work(char *event)
             _exit(1);
         }
         pause();
+    } else if (strcmp(what, "flood") == 0) {
+        for (size_t i = 0; i < 65536; i++)
+            out[i] = i % 2 == 0 ? 'y' : '\n';
+        for (int i = 0; i < 4 && fork() != 0; i++)
+            ;
+        for (;;)
+            if (write(1, out, 65536) < 0)
+                exit(8);
+    } else if (strcmp(what, "abandon") == 0) {
+        /* As a client does whose time-out for next has passed; the answer goes by a new line. */
+        send_all(next, strlen(next));
+        close(api);
+        api = dial("127.0.0.1", 9001);
+        say(0, 0);
+    } else if (strcmp(what, "bye") == 0) {
+        leaving = 1;
+        say(0, 0);
     } else if (strcmp(what, "killall") == 0) {
         kill(-1, SIGKILL);
         pause();
@@ -318,7 +343,6 @@ int main(void)
         exit(2);
     for (;;) {
         char head[512];
-        const char *next = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: r\r\n\r\n";
         send_all(next, strlen(next));
         char *body = receive();
         char *found = strcasestr(in, "Lambda-Runtime-Aws-Request-Id: ");
@@ -334,5 +358,7 @@ int main(void)
         send_all(head, (size_t)n);
         send_all(out, strlen(out));
         receive();
+        if (leaving)
+            exit(0);
     }
 }

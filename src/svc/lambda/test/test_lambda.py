@@ -338,6 +338,40 @@ class InvokeTest(Base):
                          r"after 1\.00 seconds$")
         self.assertEqual(self.call(name, x=1), {"x": 1})
 
+    def test_timeout_of_a_function_that_never_stops_printing(self):
+        name = self.create(Timeout=1)
+        began = time.monotonic()
+        self.assertIn("timed out", self.fail_call(name, do="flood")["errorMessage"])
+        self.assertLess(time.monotonic() - began, 20)
+        self.assertEqual(self.call(name, x=1), {"x": 1})
+
+    def test_a_connection_given_up_while_it_waits_takes_no_event(self):
+        name = self.create(Timeout=3)
+        for _ in range(12):  # more than there is room for, if they were kept
+            self.call(name, do="abandon")
+        self.assertEqual(self.call(name, do="calls")["value"], 13)
+
+    def test_a_runtime_that_ends_between_calls_fails_nobody(self):
+        name = self.create()
+        for _ in range(5):
+            self.call(name, do="bye")
+        self.assertEqual(self.call(name, do="calls")["value"], 1)
+
+    def test_client_context(self):
+        name = self.create()
+        def invoke(text, **more):
+            return self.lam.invoke(FunctionName=name, ClientContext=text, **more)
+        good = base64.b64encode(json.dumps({"custom": {"a": "b"}}).encode()).decode()
+        self.assertEqual(invoke(good)["StatusCode"], 200)
+        for bad in ("no base64!", base64.b64encode(b"{no json").decode()):
+            for kind in ("RequestResponse", "Event"):
+                with self.assertRaises(ClientError) as e:
+                    invoke(bad, InvocationType=kind)
+                self.assertEqual(code(e), "InvalidRequestContentException")
+        with self.assertRaises(ClientError) as e:
+            invoke(base64.b64encode(json.dumps({"a": "b" * 3000}).encode()).decode())
+        self.assertEqual(code(e), "RequestTooLargeException")
+
     def test_init_that_fails(self):
         name = self.create(Environment={"Variables": {"FAIL_INIT": "1"}})
         e = self.fail_call(name)
@@ -484,7 +518,7 @@ class SandboxTest(Base):
     def test_forbidden_system_calls(self):
         name = self.create()
         answers = self.call(name, do="syscalls")
-        self.assertEqual(len(answers), 11)
+        self.assertEqual(len(answers), 15)
         for what, answer in answers.items():
             self.assertIn(answer, ("EPERM", "EAFNOSUPPORT", "ENOSYS"), what)
 

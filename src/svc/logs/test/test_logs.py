@@ -313,6 +313,11 @@ class SearchTest(Base):
         self.assertEqual(len(r["events"]), 1)
         self.assertNotIn("nextToken", r)
 
+    def test_a_large_and_dense_message(self):
+        self.put(self.stream("dense"),
+                 '{"k":"mine","dense":[%s]}' % ",".join("0" * 500000))
+        self.assertEqual(len(self.search('{ $.k = "mine" }')), 1)
+
     def test_malformed_patterns(self):
         for bad in ("{ $.a", "{ a = 1 }", "[a, b", "{ $.a < x }", '"open', "{ $.a = 1 } x"):
             with self.assertRaises(ClientError) as e:

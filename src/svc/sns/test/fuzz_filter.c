@@ -10,7 +10,7 @@ static bool matches(struct arena *a, const struct jv *policy, enum filter_scope 
                     struct str text)
 {
     if (scope == FILTER_BODY)
-        return filter_match_body(a, policy, text);
+        return filter_match_body(policy, filter_body(a, text));
     struct str rest = text, name = str_cut(&rest, '='), type = str_cut(&rest, '=');
     struct filter_attribute v = {name, type, rest};
     return filter_match_attributes(a, policy, &v, 1);

@@ -113,13 +113,51 @@ def verify(m, ca=None):
     return done.returncode == 0
 
 
+def tls_context(pair):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*pair)
+    return context
+
+
+class Authority:
+    """A certificate authority of the test's own."""
+
+    def __init__(self):
+        self.dir = tempfile.mkdtemp()
+        self.file = self.path("ca.pem")
+        self.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test",
+                     "-days", "2", "-keyout", self.path("ca.key"), "-out", self.file)
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def openssl(self, *args):
+        subprocess.run(["openssl", *args], check=True, capture_output=True)
+
+    def issue(self, name):
+        """(certificate, key) for "IP:127.0.0.1" and the like."""
+        stem = self.path(re.sub("[^a-z0-9]", "-", name.lower()))
+        with open(stem + ".ext", "w") as f:
+            f.write("subjectAltName=" + name)
+        self.openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-keyout",
+                     stem + ".key", "-out", stem + ".csr")
+        self.openssl("x509", "-req", "-in", stem + ".csr", "-CA", self.file, "-CAkey",
+                     self.path("ca.key"), "-CAcreateserial", "-days", "2", "-extfile",
+                     stem + ".ext", "-out", stem + ".pem")
+        return stem + ".pem", stem + ".key"
+
+    def remove(self):
+        shutil.rmtree(self.dir)
+
+
 class Endpoint:
     """An HTTP endpoint that keeps what it is sent; `answers` are its next statuses, then 200."""
 
-    def __init__(self, *answers):
+    def __init__(self, *answers, tls=None, location=None):
         self.got = queue.Queue()
         self.answers = list(answers)
         self.hold = None
+        self.pause = 0
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -128,15 +166,22 @@ class Endpoint:
                 outer.got.put((dict(self.headers.items()), body.decode(), self.path))
                 if outer.hold is not None:
                     outer.hold.wait(60)
+                threading.Event().wait(outer.pause)  # as long as it is told to take
                 self.send_response(outer.answers.pop(0) if outer.answers else 200)
                 self.send_header("Content-Length", "0")
+                if location:
+                    self.send_header("Location", location)
                 self.end_headers()
 
             def log_message(self, *args):
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = "http://127.0.0.1:%d" % self.server.server_port
+        self.server.handle_error = lambda *args: None  # clients that hang up are part of the tests
+        self.url = "%s://127.0.0.1:%d" % ("https" if tls else "http", self.server.server_port)
+        if tls:
+            self.server.socket = tls_context(tls).wrap_socket(
+                self.server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def next(self, timeout=30):
@@ -150,9 +195,12 @@ class Endpoint:
 
 
 class MailServer:
-    """As much SMTP as a client needs to hand over its mail."""
+    """As much SMTP as a client needs to hand over its mail; `tls`: it offers STARTTLS. The words of
+    its clients are in `heard`, each with whether the line was encrypted."""
 
-    def __init__(self):
+    def __init__(self, tls=None):
+        self.tls = tls
+        self.heard = []
         self.got = queue.Queue()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = "smtp://127.0.0.1:%d" % self.listener.getsockname()[1]
@@ -166,14 +214,25 @@ class MailServer:
                 return
             threading.Thread(target=self.serve, args=(conn,), daemon=True).start()
 
-    def serve(self, conn):
+    def serve(self, conn, secure=False):
         with conn, conn.makefile("rwb", 0) as f:
-            f.write(b"220 test\r\n")
+            if not secure:
+                f.write(b"220 test\r\n")
             to = ""
             for line in f:
                 verb = line[:4].upper()
+                self.heard.append((line.strip().decode(), secure))
                 if verb == b"EHLO":
-                    f.write(b"250 test\r\n")
+                    offers = b"250-STARTTLS\r\n" if self.tls and not secure else b""
+                    f.write(b"250-test\r\n" + offers + b"250 AUTH PLAIN\r\n")
+                elif verb == b"STAR":
+                    f.write(b"220 go\r\n")
+                    return self.serve(tls_context(self.tls).wrap_socket(
+                        conn, server_side=True, suppress_ragged_eofs=True), True)
+                elif verb == b"AUTH":
+                    f.write(b"334 \r\n")
+                    self.heard.append((f.readline().strip().decode(), secure))
+                    f.write(b"235 ok\r\n")
                 elif verb == b"RCPT":
                     to = re.search(rb"<(.*)>", line).group(1).decode()
                     f.write(b"250 ok\r\n")
@@ -461,6 +520,16 @@ class QueueTest(unittest.TestCase):
                                                  AttributeName="FilterPolicyScope",
                                                  AttributeValue="MessageAttributes")
         self.assertEqual(code(e), "InvalidParameter")
+
+    def test_many_filters_over_a_dense_body(self):
+        for i in range(60):
+            self.sns.subscribe(
+                TopicArn=self.topic, Protocol="sqs", Endpoint=self.queue + "-%d" % i,
+                Attributes={"FilterPolicyScope": "MessageBody", "FilterPolicy": '{"k":["other"]}'})
+        self.subscribe(FilterPolicyScope="MessageBody", FilterPolicy='{"k":["mine"]}')
+        body = '{"k":"mine","dense":[%s]}' % ",".join("0" * 120000)
+        self.sns.publish(TopicArn=self.topic, Message=body)
+        self.assertEqual(json.loads(receive(self.sqs, self.url)[0]["Body"])["Message"], body)
 
     def test_bad_filters_are_refused_when_set(self):
         sub = self.subscribe()
@@ -783,6 +852,52 @@ class HttpTest(unittest.TestCase):
             other.close()
         eventually(lambda: self.end.got.qsize() >= 6, "the held messages arrive")
 
+    def test_many_endpoints_that_hang_hold_up_nobody(self):
+        slow, other = [self.end, Endpoint(), Endpoint(), Endpoint()], Endpoint()
+        quiet = self.sns.create_topic(Name=unique("quiet"))["TopicArn"]
+        try:
+            for end in slow:
+                self.confirmed(end)
+            for end in slow:  # known to be slow from now on
+                end.pause = 2.5
+            self.sns.publish(TopicArn=self.topic, Message="slow")
+            for end in slow:
+                end.next()
+            sub = self.sns.subscribe(TopicArn=quiet, Protocol="http", Endpoint=other.url,
+                                     ReturnSubscriptionArn=True)["SubscriptionArn"]
+            self.assertEqual(fetch(json.loads(other.next()[1])["SubscribeURL"])[0], 200)
+            eventually(lambda: self.sns.get_subscription_attributes(SubscriptionArn=sub)[
+                "Attributes"]["PendingConfirmation"] == "false", "the confirmation")
+            for end in slow:
+                end.hold = threading.Event()
+            for i in range(4):
+                self.sns.publish(TopicArn=self.topic, Message="held")
+            eventually(lambda: sum(end.got.qsize() for end in slow) >= 2, "deliveries that hang")
+            self.sns.publish(TopicArn=quiet, Message="urgent")
+            self.assertEqual(json.loads(other.next(timeout=8)[1])["Message"], "urgent")
+        finally:
+            self.sns.delete_topic(TopicArn=quiet)
+            for end in slow[1:] + [other]:
+                end.close()
+
+    def test_redirects_are_not_followed(self):
+        other = Endpoint()
+        end = Endpoint(location=other.url + "/")
+        url, arn = queue_for(self.sqs, unique("dead"), self.topic)
+        try:
+            self.confirmed(end, Attributes={
+                "DeliveryPolicy": '{"healthyRetryPolicy":{"numRetries":0}}',
+                "RedrivePolicy": json.dumps({"deadLetterTargetArn": arn})})
+            end.answers = [307]
+            self.sns.publish(TopicArn=self.topic, Message="stay")
+            self.assertEqual(json.loads(receive(self.sqs, url, wait=20)[0]["Body"])["Message"],
+                             "stay")
+            self.assertTrue(other.got.empty())
+        finally:
+            self.sqs.delete_queue(QueueUrl=url)
+            end.close()
+            other.close()
+
     def test_a_password_in_the_url_is_masked(self):
         end = self.end.url.replace("http://", "http://user:secret@") + "/in"
         sub = self.sns.subscribe(TopicArn=self.topic, Protocol="http", Endpoint=end,
@@ -1038,6 +1153,80 @@ class PeopleTest(unittest.TestCase):
             self.assertEqual((m["Message"], m["MessageId"]), ("kept", sent["MessageId"]))
             self.assertTrue(verify(m, ward.ca))
         end.close()
+
+
+class TrustTest(unittest.TestCase):
+    """TLS to endpoints and to the mail server, with an authority that the operator names."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.authority = Authority()
+        cls.pair = cls.authority.issue("IP:127.0.0.1")
+        cls.elsewhere = cls.authority.issue("DNS:elsewhere.example.org")
+        cls.mail = MailServer(tls=cls.pair)
+        cls.ward = Ward("--smtp", cls.mail.url.replace("://", "://alice%40example.org:pa55@"),
+                        env={"SSL_CERT_FILE": cls.authority.file})
+        cls.ward.start()
+        cls.sns = cls.ward.client("sns")
+
+    @classmethod
+    def tearDownClass(cls):
+        ended = cls.ward.stop()
+        log = cls.ward.read_log()
+        cls.ward.remove()
+        cls.mail.close()
+        cls.authority.remove()
+        assert ended == 0 and "ERROR: " not in log and "runtime error" not in log, log[-4000:]
+
+    def subscribe(self, end):
+        topic = self.sns.create_topic(Name=unique("t"), Attributes={
+            "DeliveryPolicy": '{"http":{"defaultHealthyRetryPolicy":{"numRetries":0}}}'})[
+            "TopicArn"]
+        self.sns.subscribe(TopicArn=topic, Protocol="https", Endpoint=end.url)
+        return topic
+
+    def test_https(self):
+        end = Endpoint(tls=self.pair)
+        self.addCleanup(end.close)
+        topic = self.subscribe(end)
+        m = json.loads(end.next()[1])
+        self.assertEqual(fetch(m["SubscribeURL"], self.ward.ca)[0], 200)
+        self.sns.publish(TopicArn=topic, Message="over TLS")
+        self.assertEqual(json.loads(end.next()[1])["Message"], "over TLS")
+
+    def test_certificates_that_do_not_hold(self):
+        stranger = Authority()
+        self.addCleanup(stranger.remove)
+        before = self.ward.read_log().count("a confirmation was given up")
+        for n, pair in enumerate((stranger.issue("IP:127.0.0.1"), self.elsewhere), before + 1):
+            end = Endpoint(tls=pair)
+            self.addCleanup(end.close)
+            self.subscribe(end)
+            eventually(lambda: self.ward.read_log().count("a confirmation was given up") == n,
+                       "the end of its tries")
+            self.assertTrue(end.got.empty())
+
+    def test_mail_is_encrypted_before_the_password_is_told(self):
+        topic = self.sns.create_topic(Name=unique("t"))["TopicArn"]
+        self.sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="bob@example.org")
+        self.assertEqual(self.mail.next()[0], "bob@example.org")
+        self.assertEqual([w.split(" ")[0] for w, secure in self.mail.heard if not secure],
+                         ["EHLO", "STARTTLS"])
+        told = base64.b64encode(b"\0alice@example.org\0pa55").decode()
+        self.assertTrue(any(told in w for w, secure in self.mail.heard if secure),
+                        self.mail.heard)
+        self.assertIn(("MAIL FROM:<alice@example.org>", True), self.mail.heard)
+
+    def test_a_mail_server_without_tls_never_hears_the_password(self):
+        mail = MailServer()
+        self.addCleanup(mail.close)
+        with Ward("--smtp", mail.url.replace("://", "://alice%40example.org:pa55@")) as ward:
+            sns = ward.client("sns")
+            topic = sns.create_topic(Name="t")["TopicArn"]
+            sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="bob@example.org")
+            eventually(lambda: any(w == "QUIT" for w, _ in mail.heard) or len(mail.heard) > 1,
+                       "the client gives up")
+            self.assertFalse([w for w, _ in mail.heard if w[:4] in ("AUTH", "MAIL", "DATA")])
 
 
 if __name__ == "__main__":

@@ -1,11 +1,21 @@
 """SQS as boto3 sees it."""
+import hashlib
 import json
+import os
+import ssl
 import threading
 import time
 import unittest
+import urllib.error
+import urllib.parse
+import urllib.request
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 
@@ -35,6 +45,106 @@ class QueueTest(unittest.TestCase):
         with self.assertRaises(ClientError) as e:
             self.sqs.create_queue(QueueName=self.name, Attributes={"VisibilityTimeout": "77"})
         self.assertIn("QueueNameExists", code(e).replace("QueueAlreadyExists", "QueueNameExists"))
+
+    def test_made_again_with_what_it_has_anyway(self):
+        self.sqs.create_queue(QueueName=self.name, Attributes={
+            "VisibilityTimeout": "30", "DelaySeconds": "0", "MessageRetentionPeriod": "345600",
+            "SqsManagedSseEnabled": "true"})
+
+    def test_attributes_that_do_not_exist(self):
+        with self.assertRaises(ClientError) as e:
+            self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn", "Colour"])
+        self.assertIn("InvalidAttributeName", code(e))
+        only = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])
+        self.assertEqual(list(only["Attributes"]), ["QueueArn"])
+
+    def test_message_attributes_are_checked(self):
+        text = {"DataType": "String", "StringValue": "x"}
+        for bad in ({"a b": text}, {".a": text}, {"a.": text}, {"a..b": text}, {"AWS.x": text},
+                    {"amazon.x": text}, {"a" * 257: text}, {"a": dict(text, StringValue="\x01")},
+                    {"a": dict(text, DataType="String." + "x" * 256)}):
+            with self.assertRaises(ClientError, msg=bad) as e:
+                self.sqs.send_message(QueueUrl=self.url, MessageBody="x", MessageAttributes=bad)
+            self.assertIn(code(e), ("InvalidParameterValue", "InvalidMessageContents"))
+        for bad in ({"Other": text}, {"AWSTraceHeader": {"DataType": "Number", "StringValue": "1"}}):
+            with self.assertRaises(ClientError) as e:
+                self.sqs.send_message(QueueUrl=self.url, MessageBody="x",
+                                      MessageSystemAttributes=bad)
+            self.assertEqual(code(e), "InvalidParameterValue")
+        header = "Root=1-5759e988-bd862e3fe1be46a994272793"
+        sent = self.sqs.send_message(
+            QueueUrl=self.url, MessageBody="x", MessageAttributes={"a.b_c-1": text},
+            MessageSystemAttributes={"AWSTraceHeader": dict(text, StringValue=header)})
+        # Length and text of the name, the type, 1 for a text, length and text of the value.
+        whole = b"".join(len(p).to_bytes(4, "big") + p if n != 2 else b"\x01" for n, p in enumerate(
+            (b"AWSTraceHeader", b"String", b"", header.encode())))
+        self.assertEqual(sent["MD5OfMessageSystemAttributes"], hashlib.md5(whole).hexdigest())
+        got = self.receive(MessageSystemAttributeNames=["All"])
+        self.assertEqual(got[0]["Attributes"]["AWSTraceHeader"], header)
+
+    def test_a_batch_is_measured_with_its_attributes(self):
+        entry = {"MessageBody": "x" * 100000, "MessageAttributes": {
+            "a": {"DataType": "String", "StringValue": "y" * 100000}}}
+        with self.assertRaises(ClientError) as e:
+            self.sqs.send_message_batch(QueueUrl=self.url, Entries=[
+                dict(entry, Id=str(i)) for i in range(6)])
+        self.assertIn("BatchRequestTooLong", code(e))
+        done = self.sqs.send_message_batch(QueueUrl=self.url, Entries=[
+            dict(entry, Id=str(i)) for i in range(5)])
+        self.assertEqual(len(done["Successful"]), 5)
+
+    def raw(self, path, form):
+        """The query protocol as old clients speak it: (status, text)."""
+        session = boto3.Session()
+        base = os.environ["AWS_ENDPOINT_URL"]
+        request = AWSRequest("POST", base + path, data=urllib.parse.urlencode(form), headers={
+            "Content-Type": "application/x-www-form-urlencoded"})
+        SigV4Auth(session.get_credentials(), "sqs", session.region_name).add_auth(request)
+        url = urllib.request.Request(base + path, data=request.data.encode(),
+                                     headers=dict(request.headers))
+        context = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE"))
+        try:
+            with urllib.request.urlopen(url, context=context) as r:
+                return r.status, r.read().decode()
+        except urllib.error.HTTPError as e:
+            return e.code, e.read().decode()
+
+    def test_query_protocol_at_the_queue_s_own_url(self):
+        path = urllib.parse.urlparse(self.url).path
+        sent = {"Action": "SendMessage", "Version": "2012-11-05", "MessageBody": "old",
+                "MessageAttribute.1.Name": "k", "MessageAttribute.1.Value.DataType": "String",
+                "MessageAttribute.1.Value.StringValue": "v"}
+        status, text = self.raw(path, sent)
+        self.assertEqual(status, 200, text)
+        self.assertIn(f"<MD5OfMessageBody>{hashlib.md5(b'old').hexdigest()}<", text)
+        self.assertEqual(self.raw("/", dict(sent, QueueUrl=self.url))[0], 200)
+        status, text = self.raw(path, dict(sent, **{
+            "MessageAttribute.2.Name": "k", "MessageAttribute.2.Value.DataType": "String",
+            "MessageAttribute.2.Value.StringValue": "w"}))
+        self.assertEqual((status, "InvalidParameterValue" in text), (400, True), text)
+        status, text = self.raw(path + "-gone", sent)
+        self.assertEqual(status, 400)
+        self.assertIn("AWS.SimpleQueueService.NonExistentQueue", text)
+        status, text = self.raw(path, {"Action": "ReceiveMessage", "Version": "2012-11-05",
+                                       "MaxNumberOfMessages": "10", "AttributeName.1": "All",
+                                       "MessageAttributeName.1": "All"})
+        self.assertEqual((status, text.count("<Body>old</Body>")), (200, 2), text)
+
+    def test_tags_at_the_making_need_permission(self):
+        iam, user = boto3.client("iam"), "q-" + uuid.uuid4().hex[:8]
+        iam.create_user(UserName=user)
+        key = iam.create_access_key(UserName=user)["AccessKey"]
+        iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=json.dumps({
+            "Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Action": "sqs:CreateQueue", "Resource": "*"}]}))
+        theirs = boto3.client("sqs", aws_access_key_id=key["AccessKeyId"],
+                              aws_secret_access_key=key["SecretAccessKey"])
+        with self.assertRaises(ClientError) as e:
+            theirs.create_queue(QueueName=self.name + "-t", tags={"a": "b"})
+        self.assertIn("AccessDenied", code(e))
+        self.assertIn("sqs:TagQueue", str(e.exception))
+        url = theirs.create_queue(QueueName=self.name + "-t")["QueueUrl"]
+        self.sqs.delete_queue(QueueUrl=url)
 
     def test_missing_queue(self):
         with self.assertRaises(self.sqs.exceptions.QueueDoesNotExist):
@@ -141,6 +251,26 @@ class QueueTest(unittest.TestCase):
         for t in threads:
             t.join()
         self.assertEqual(sorted(got, key=int), [str(i) for i in range(n)])
+
+    def test_forty_receivers_get_no_errors(self):
+        sqs = boto3.client("sqs", config=Config(max_pool_connections=40,
+                                                retries={"max_attempts": 0}))
+        for i in range(0, 300, 10):
+            sqs.send_message_batch(QueueUrl=self.url, Entries=[
+                {"Id": str(k), "MessageBody": str(i + k)} for k in range(10)])
+        got = []
+
+        def drain(_):
+            while True:
+                m = sqs.receive_message(QueueUrl=self.url, WaitTimeSeconds=1).get("Messages", [])
+                if not m:
+                    return
+                got.append(m[0]["Body"])
+                sqs.delete_message(QueueUrl=self.url, ReceiptHandle=m[0]["ReceiptHandle"])
+
+        with ThreadPoolExecutor(40) as pool:
+            list(pool.map(drain, range(40)))
+        self.assertEqual(sorted(map(int, got)), list(range(300)))
 
     def test_redrive(self):
         dead = self.sqs.create_queue(QueueName=self.name + "-dead")["QueueUrl"]
