@@ -20,7 +20,9 @@ MAY = {
     "svc": {"api", "auth", "audit", "store", "crypto", "core", "http"},
     "cli": {"svc", "scan", "api", "http", "auth", "audit", "store", "crypto", "core"},
 }
-# Of http a room sees only the client (deliveries), auth only the list of headers.
+# Of http a room sees only the client (deliveries) and the parser (Lambda's Runtime API), auth only
+# the list of headers.
+OF_HTTP = {"svc": {"client.h", "parser.h"}, "auth": {"server.h"}}
 COLUMNS = 100
 LONG_FILE = 1200
 faults = []
@@ -66,6 +68,9 @@ def check_includes(path, number, line):
     mine, theirs = folder_of(path), folder_of(target)
     if theirs != mine and theirs not in MAY.get(mine, set()):
         fault(path, number, f"src/{mine} may not include src/{theirs}")
+    name = os.path.basename(target)
+    if theirs == "http" and name not in OF_HTTP.get(mine, {name}):
+        fault(path, number, f"src/{mine} may not include {name} of src/http")
     if mine == "svc" and target.endswith("api/line.h"):
         fault(path, number, "api/line.h is private to src/api")
     if mine == "svc" and theirs == "svc" and room_of(path) != room_of(target):

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Runs every fuzz target with libFuzzer for FUZZ_SECONDS (default 60) each; a finding fails the run.
-# FUZZ_ONLY=name runs the targets whose name holds it.
+# FUZZ_ONLY=name runs the targets whose name holds it; FUZZ_DIR is where they are built.
 set -eu
 cd "$(dirname "$0")/.."
-dir=build-fuzz seconds=${FUZZ_SECONDS:-60}
+dir=${FUZZ_DIR:-build-fuzz} seconds=${FUZZ_SECONDS:-60}
 if [ ! -f $dir/build.ninja ]; then
     CC=clang CXX=clang++ meson setup $dir -Dfuzz=true --buildtype=debugoptimized \
         -Db_sanitize=address,undefined -Db_lundef=false

@@ -15,6 +15,8 @@ struct preview {
     struct call *c;
     struct place place;
     struct jv *rows;
+    struct jv *replaced; /* {logical id: true}: what will be another thing */
+    bool unknown;        /* a value was asked for that is not there yet */
 };
 
 /* What does not exist yet has no value: a mark that equals nothing that exists. */
@@ -24,11 +26,13 @@ static struct err *preview_get(void *ctx, struct str logical, struct str attr,
     struct preview *v = ctx;
     struct jv *row = (struct jv *)(uintptr_t)jv_get_str(v->rows, logical);
     const struct rtype *type = type_find(jv_s(jv_get(row, "type")));
-    if (type != NULL && resource_live(row) && jv_get(row, "id") != NULL) {
+    bool stays = jv_get_str(v->replaced, logical) == NULL;
+    if (type != NULL && stays && resource_live(row) && jv_get(row, "id") != NULL) {
         struct act x = {.arena = v->c->arena, .type = type, .account = v->place.account,
                         .region = v->place.region, .row = row, .props = jv_get(row, "props")};
         return act_value(&x, attr, out);
     }
+    v->unknown = true;
     *out = jv_new_str(v->c->arena,
                       arena_fmt(v->c->arena, "{{%.*s.%.*s}}", STR_ARG(logical), STR_ARG(attr)));
     return NULL;
@@ -53,12 +57,43 @@ static struct jv *change_of(struct arena *a, const char *action, struct str logi
     return c;
 }
 
+/* NULL: stays as it is. "Conditional": it hangs on what is not known before. */
+static struct err *replacement_of(struct scope *s, struct preview *v, const struct plan *plan,
+                                  const struct jv *def, const struct jv *row, const char **out)
+{
+    struct arena *a = s->a;
+    struct str name = jv_s(jv_get(def, "Type"));
+    const struct rtype *type = type_find(name);
+    const struct jv *given;
+    struct jv *props = NULL;
+    *out = "True";
+    if (!str_eq(name, jv_s(jv_get(row, "type"))))
+        return NULL;
+    v->unknown = false;
+    struct err *e = template_resolve(s, jv_get(def, "Properties"), &given);
+    if (e == NULL)
+        e = type_props(a, type, given, plan->tags, &props);
+    if (e != NULL && err_has_code(e, "ValidationError") && v->unknown) {
+        err_free(e); /* a part of a value that is not there yet: the execution will know */
+        *out = "Conditional";
+        return NULL;
+    }
+    TRY(e);
+    enum type_change change = type_compare(type, jv_get(row, "props"), props);
+    *out = change == CHANGE_NONE       ? NULL
+           : change == CHANGE_IN_PLACE ? "False"
+           : v->unknown                ? "Conditional"
+                                       : "True";
+    return NULL;
+}
+
 static struct err *changes_of(struct call *c, const struct place *p, const struct jv *stack,
                               const struct plan *plan, struct jv **out)
 {
     struct arena *a = c->arena;
-    struct preview v = {.c = c, .place = *p};
+    struct preview v = {.c = c, .place = *p, .replaced = jv_new_obj(a)};
     struct scope s;
+    struct order order;
     struct jv *view = jv_new_obj(a), *list = jv_new_arr(a);
     TRY(resource_load_all(c->txn, a, p, &v.rows));
     put_s(a, view, "name", jv_s(jv_get(stack, "name")));
@@ -69,27 +104,24 @@ static struct err *changes_of(struct call *c, const struct place *p, const struc
     s.import = preview_import;
     s.ctx = &v;
     TRY(template_conditions(&s));
-    for (size_t i = 0; i < jv_len(plan->t.resources); i++) {
-        struct str logical = plan->t.resources->obj.v[i].key;
-        const struct jv *def = &plan->t.resources->obj.v[i].value;
-        const struct jv *row = jv_get_str(v.rows, logical), *given;
+    TRY(template_order(&s, &order)); /* what is replaced changes who refers to it */
+    for (size_t i = 0; i < order.n; i++) {
+        struct str logical = order.names[i];
+        const struct jv *def = jv_get_str(plan->t.resources, logical);
+        const struct jv *row = jv_get_str(v.rows, logical);
         struct str name = jv_s(jv_get(def, "Type"));
-        struct jv *props;
-        if (!template_active(&s, def))
-            continue;
+        const char *replacement;
         if (!resource_live(row)) {
             jv_push(a, list, change_of(a, "Add", logical, STR_NONE, name, NULL));
             continue;
         }
-        const struct rtype *type = type_find(name);
-        TRY(template_resolve(&s, jv_get(def, "Properties"), &given));
-        TRY(type_props(a, type, given, plan->tags, &props));
-        enum type_change change = str_eq(name, jv_s(jv_get(row, "type")))
-                                      ? type_compare(type, jv_get(row, "props"), props)
-                                      : CHANGE_REPLACE;
-        if (change != CHANGE_NONE)
-            jv_push(a, list, change_of(a, "Modify", logical, jv_s(jv_get(row, "id")), name,
-                                       change == CHANGE_REPLACE ? "True" : "False"));
+        TRY(replacement_of(&s, &v, plan, def, row, &replacement));
+        if (replacement == NULL)
+            continue;
+        if (strcmp(replacement, "False") != 0)
+            jv_set(a, v.replaced, logical, jv_new_bool(a, true));
+        jv_push(a, list, change_of(a, "Modify", logical, jv_s(jv_get(row, "id")), name,
+                                   replacement));
     }
     for (size_t i = 0; i < jv_len(v.rows); i++) {
         const struct jv *row = &v.rows->obj.v[i].value;
@@ -124,7 +156,7 @@ static struct err *target_of(struct call *c, const struct cloudformation_CreateC
         if (*stack == NULL)
             return template_error("Stack [%.*s] does not exist",
                                   STR_ARG(str_take(in->StackName, 300)));
-        return NULL;
+        return check_updatable(*stack);
     }
     if (*stack != NULL && !str_is(jv_s(jv_get(*stack, "status")), "REVIEW_IN_PROGRESS"))
         return template_error("Stack [%.*s] already exists and cannot be created again with the "
@@ -155,6 +187,23 @@ static struct err *nothing_changes(struct call *c, const struct place *p, const 
     return NULL;
 }
 
+static struct err *check_count(struct call *c, const struct place *p, const struct jv *stack)
+{
+    struct skey prefix = stack_key(p);
+    struct scan sc = {.prefix = key_of(&prefix), .keys_only = true};
+    struct cursor *cur CLEANUP(cursor_free_ptr) = NULL;
+    TRY(txn_scan(c->txn, CFN_T_CHANGESET, &sc, &cur));
+    for (int n = 0; n < CHANGE_SETS_MAX; n++) {
+        bool more;
+        struct str key, value;
+        TRY(cursor_next(cur, &more, &key, &value));
+        if (!more)
+            return NULL;
+    }
+    return err_aws(400, "LimitExceededException", "ChangeSet limit exceeded for stack [%.*s]: %d.",
+                   STR_ARG(jv_s(jv_get(stack, "name"))), CHANGE_SETS_MAX);
+}
+
 OP_HANDLER(cloudformation, CreateChangeSet, CreateChangeSetInput, CreateChangeSetOutput)
 {
     struct arena *a = c->arena;
@@ -166,18 +215,27 @@ OP_HANDLER(cloudformation, CreateChangeSet, CreateChangeSetInput, CreateChangeSe
     if (str_is(in->ChangeSetType, "IMPORT") || in->ResourcesToImport.n > 0 ||
         in->ImportExistingResources.v)
         return err_not_implemented(c, "Import of resources into a stack");
-    if (in->RollbackConfiguration != NULL && in->RollbackConfiguration->RollbackTriggers.n > 0)
-        return err_not_implemented(c, "RollbackConfiguration");
+    if (in->DeploymentMode.p != NULL)
+        return err_not_implemented(c, "DeploymentMode");
     TRY(target_of(c, in, create, &p, &stack));
     struct skey k = change_set_key(&p, in->ChangeSetName);
     TRY(row_get(c, CFN_T_CHANGESET, key_of(&k), &former));
+    if (former != NULL && in->ClientToken.n > 0 &&
+        str_eq(in->ClientToken, jv_s(jv_get(former, "token")))) { /* the same request again */
+        out->Id = jv_s(jv_get(former, "arn"));
+        out->StackId = jv_s(jv_get(stack, "arn"));
+        return NULL;
+    }
     if (former != NULL)
-        return err_aws(409, "AlreadyExistsException", "ChangeSet %.*s already exists",
+        return err_aws(400, "AlreadyExistsException", "ChangeSet %.*s already exists",
                        STR_ARG(in->ChangeSetName));
+    TRY(check_count(c, &p, stack));
     struct request r = {.body = in->TemplateBody, .url = in->TemplateURL,
                         .previous_template = in->UsePreviousTemplate.v,
                         .parameters = &in->Parameters, .capabilities = &in->Capabilities,
-                        .tags = &in->Tags, .topics = &in->NotificationARNs};
+                        .tags = &in->Tags, .topics = &in->NotificationARNs,
+                        .types = &in->ResourceTypes, .rollback = in->RollbackConfiguration,
+                        .deployment = in->DeploymentConfig};
     TRY(request_plan(c, &r, &p, create ? NULL : stack, jv_s(jv_get(stack, "name")),
                      jv_s(jv_get(stack, "arn")), &plan));
     if (!in->Tags.set && !create)
@@ -191,6 +249,7 @@ OP_HANDLER(cloudformation, CreateChangeSet, CreateChangeSetInput, CreateChangeSe
     plan_into(a, row, &plan);
     TRY(set_actor(c, row, in->RoleARN));
     put_s(a, row, "name", in->ChangeSetName);
+    put_s(a, row, "token", in->ClientToken);
     put_s(a, row, "arn", call_arn(c, "cloudformation", "changeSet/%.*s/%s",
                                   STR_ARG(in->ChangeSetName), id));
     put_s(a, row, "about", in->Description);
@@ -325,20 +384,34 @@ OP_HANDLER(cloudformation, DescribeChangeSet, DescribeChangeSetInput, DescribeCh
 
 /* -- execution --------------------------------------------------------------------------------- */
 
-static struct err *drop_all(struct call *c, const struct place *p)
+struct err *change_sets_drop(struct txn *t, struct arena *a, const struct place *p)
 {
     struct skey prefix = stack_key(p);
     struct scan sc = {.prefix = key_of(&prefix), .keys_only = true};
     struct cursor *cur CLEANUP(cursor_free_ptr) = NULL;
-    TRY(txn_scan(c->txn, CFN_T_CHANGESET, &sc, &cur));
+    TRY(txn_scan(t, CFN_T_CHANGESET, &sc, &cur));
     for (;;) {
         bool more;
         struct str key, value;
         TRY(cursor_next(cur, &more, &key, &value));
         if (!more)
             return NULL;
-        TRY(txn_del(c->txn, CFN_T_CHANGESET, arena_str(c->arena, key)));
+        TRY(txn_del(t, CFN_T_CHANGESET, arena_str(a, key)));
     }
+}
+
+/* Whether the stack is still in the state that the change set was made for. */
+static struct err *check_executable(const struct jv *stack, const struct jv *row)
+{
+    struct str status = jv_s(jv_get(stack, "status"));
+    bool create = jv_b(jv_get(row, "create"), false);
+    if (!str_is(jv_s(jv_get(row, "status")), "CREATE_COMPLETE") ||
+        jv_get(row, "executed") != NULL || in_progress(status) ||
+        (create && !str_is(status, "REVIEW_IN_PROGRESS")))
+        return err_aws(400, "InvalidChangeSetStatus",
+                       "ChangeSet [%.*s] cannot be executed in its current status",
+                       STR_ARG(jv_s(jv_get(row, "arn"))));
+    return create ? NULL : check_updatable(stack);
 }
 
 OP_HANDLER(cloudformation, ExecuteChangeSet, ExecuteChangeSetInput, ExecuteChangeSetOutput)
@@ -348,11 +421,8 @@ OP_HANDLER(cloudformation, ExecuteChangeSet, ExecuteChangeSetInput, ExecuteChang
     struct jv *stack, *row;
     struct plan plan;
     TRY(need(c, in->ChangeSetName, in->StackName, &p, &stack, &row));
-    if (!str_is(jv_s(jv_get(row, "status")), "CREATE_COMPLETE") ||
-        jv_get(row, "executed") != NULL || in_progress(jv_s(jv_get(stack, "status"))))
-        return err_aws(400, "InvalidChangeSetStatus",
-                       "ChangeSet [%.*s] cannot be executed in its current status",
-                       STR_ARG(jv_s(jv_get(row, "arn"))));
+    TRY(check_executable(stack, row));
+    put_b(a, stack, "retain_except_on_create", in->RetainExceptOnCreate.v);
     put_v(a, stack, "role", jv_get(row, "role") != NULL ? jv_get(row, "role")
                                                         : jv_get(stack, "role"));
     TRY(set_actor(c, stack, STR_NONE));
@@ -365,7 +435,7 @@ OP_HANDLER(cloudformation, ExecuteChangeSet, ExecuteChangeSetInput, ExecuteChang
     TRY(template_parse(a, plan.text, &plan.t));
     bool create = jv_b(jv_get(row, "create"), false);
     struct str failure = jv_s(jv_get(row, "on_failure"));
-    TRY(drop_all(c, &p)); /* the others spoke of a stack that is no longer so */
+    TRY(change_sets_drop(c->txn, a, &p)); /* the others spoke of a stack that is no longer so */
     put_b(a, row, "executed", true);
     struct skey k = change_set_key(&p, jv_s(jv_get(row, "name")));
     TRY(row_put(c, CFN_T_CHANGESET, c->account, key_of(&k), row));

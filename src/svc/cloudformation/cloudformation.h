@@ -42,7 +42,9 @@ enum {
     STACK_PARALLEL = 3,               /* operations at once */
     STACK_WAIT_MS = 250,              /* between looks at what is not ready yet */
     STACK_WAITS_MAX = 2400,
-    CHANGE_SETS_MAX = 100,
+    CHANGE_SETS_MAX = 100,            /* of a stack */
+    RESOURCE_PROPS_MAX = 1024 * 1024, /* resolved, as JSON */
+    STACK_OUTPUTS_MAX = 1024 * 1024,
 };
 
 #define CFN_SERVICE "cloudformation.amazonaws.com"

@@ -1,11 +1,15 @@
 /* Conditions: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/conditions-section-structure.html */
 #include "template.h"
 
-enum { OPERANDS_MAX = 10, CONDITION_CHAIN_MAX = 64 };
+enum { OPERANDS_MAX = 10, CONDITION_DEPTH_MAX = 256 }; /* conditions within conditions */
 
 static struct err *named(struct scope *s, struct str name, int depth, bool *out)
 {
+    static const struct jv pending = {.type = JV_NULL};
     const struct jv *known = jv_get_str(s->conditions, name);
+    if (jv_is(known, JV_NULL))
+        return template_error("Template error: Found circular condition dependency: %.*s",
+                              (int)(name.n < 200 ? name.n : 200), name.p);
     if (known != NULL) {
         *out = jv_b(known, false);
         return NULL;
@@ -14,10 +18,7 @@ static struct err *named(struct scope *s, struct str name, int depth, bool *out)
     if (c == NULL)
         return template_error("Template error: unresolved condition dependency %.*s",
                               (int)(name.n < 200 ? name.n : 200), name.p == NULL ? "" : name.p);
-    /* A circle of conditions ends here as well. */
-    if (depth > CONDITION_CHAIN_MAX)
-        return template_error("Template error: Found circular condition dependency: %.*s",
-                              STR_ARG(name));
+    jv_set(s->a, s->conditions, name, &pending);
     TRY(template_condition(s, c, depth + 1, out));
     jv_set(s->a, s->conditions, name, jv_new_bool(s->a, *out));
     return NULL;
@@ -57,7 +58,7 @@ static struct err *fold(struct scope *s, const struct jv *arg, bool any, int dep
 struct err *template_condition(struct scope *s, const struct jv *v, int depth, bool *out)
 {
     TRY(arena_check(s->a));
-    if (depth > 2 * CONDITION_CHAIN_MAX)
+    if (depth > CONDITION_DEPTH_MAX)
         return template_error("Template error: conditions nest too deeply.");
     if (!jv_is(v, JV_OBJ) || v->obj.n != 1)
         return template_error("Template format error: Conditions can only be boolean operations "

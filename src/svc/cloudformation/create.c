@@ -19,17 +19,6 @@ struct err *new_stack(struct call *c, struct str name, struct place *out_place, 
     return NULL;
 }
 
-static struct err *not_built(struct call *c, bool triggers, bool policy)
-{
-    if (triggers)
-        return err_not_implemented(c, "RollbackConfiguration");
-    return policy ? err_not_implemented(c, "A stack policy") : NULL;
-}
-
-static bool has_triggers(const struct cloudformation_RollbackConfiguration *r)
-{
-    return r != NULL && r->RollbackTriggers.n > 0;
-}
 
 /* "ROLLBACK", "DO_NOTHING" or "DELETE". */
 static struct err *on_failure(struct str given, struct opt_bool disable, struct str *out)
@@ -46,8 +35,6 @@ OP_HANDLER(cloudformation, CreateStack, CreateStackInput, CreateStackOutput)
     struct jv *stack;
     struct str failure;
     TRY(check_stack_name(in->StackName));
-    TRY(not_built(c, has_triggers(in->RollbackConfiguration),
-                  in->StackPolicyBody.p != NULL || in->StackPolicyURL.p != NULL));
     TRY(on_failure(in->OnFailure, in->DisableRollback, &failure));
     TRY(stack_find(c, in->StackName, &p, &stack));
     if (stack != NULL) {
@@ -62,7 +49,10 @@ OP_HANDLER(cloudformation, CreateStack, CreateStackInput, CreateStackOutput)
     TRY(new_stack(c, in->StackName, &p, &stack));
     struct request r = {.body = in->TemplateBody, .url = in->TemplateURL,
                         .parameters = &in->Parameters, .capabilities = &in->Capabilities,
-                        .tags = &in->Tags, .topics = &in->NotificationARNs};
+                        .tags = &in->Tags, .topics = &in->NotificationARNs,
+                        .types = &in->ResourceTypes, .rollback = in->RollbackConfiguration,
+                        .deployment = in->DeploymentConfig,
+                        .policy = in->StackPolicyBody.p != NULL || in->StackPolicyURL.p != NULL};
     struct plan plan;
     TRY(request_plan(c, &r, &p, NULL, in->StackName, jv_s(jv_get(stack, "arn")), &plan));
     TRY(set_actor(c, stack, in->RoleARN));
@@ -83,15 +73,6 @@ OP_HANDLER(cloudformation, CreateStack, CreateStackInput, CreateStackOutput)
 
 /* -- updates ----------------------------------------------------------------------------------- */
 
-static bool updatable(struct str status)
-{
-    static const char *const states[] = {"CREATE_COMPLETE", "UPDATE_COMPLETE",
-                                         "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED"};
-    for (size_t i = 0; i < ARRAY_LEN(states); i++)
-        if (str_is(status, states[i]))
-            return true;
-    return false;
-}
 
 /* A template that says the same in another order of words is the same. */
 static struct err *unchanged(struct call *c, const struct place *p, const struct jv *stack,
@@ -137,27 +118,25 @@ OP_HANDLER(cloudformation, UpdateStack, UpdateStackInput, UpdateStackOutput)
 {
     struct place p;
     struct jv *stack;
-    TRY(not_built(c, has_triggers(in->RollbackConfiguration),
-                  in->StackPolicyBody.p != NULL || in->StackPolicyURL.p != NULL ||
-                      in->StackPolicyDuringUpdateBody.p != NULL ||
-                      in->StackPolicyDuringUpdateURL.p != NULL));
     TRY(stack_find(c, in->StackName, &p, &stack));
     if (stack == NULL)
         return template_error("Stack [%.*s] does not exist",
                               STR_ARG(str_take(in->StackName, 300)));
-    struct str status = jv_s(jv_get(stack, "status"));
     if (in->ClientRequestToken.n > 0 &&
         str_eq(in->ClientRequestToken, jv_s(jv_get(stack, "update_token")))) {
         out->StackId = jv_s(jv_get(stack, "arn"));
         return NULL;
     }
-    if (!updatable(status))
-        return template_error("Stack:%.*s is in %.*s state and can not be updated.",
-                              STR_ARG(jv_s(jv_get(stack, "arn"))), STR_ARG(status));
+    TRY(check_updatable(stack));
     struct request r = {.body = in->TemplateBody, .url = in->TemplateURL,
                         .previous_template = in->UsePreviousTemplate.v,
                         .parameters = &in->Parameters, .capabilities = &in->Capabilities,
-                        .tags = &in->Tags, .topics = &in->NotificationARNs};
+                        .tags = &in->Tags, .topics = &in->NotificationARNs,
+                        .types = &in->ResourceTypes, .rollback = in->RollbackConfiguration,
+                        .deployment = in->DeploymentConfig,
+                        .policy = in->StackPolicyBody.p != NULL || in->StackPolicyURL.p != NULL ||
+                                  in->StackPolicyDuringUpdateBody.p != NULL ||
+                                  in->StackPolicyDuringUpdateURL.p != NULL};
     struct plan plan;
     TRY(request_plan(c, &r, &p, stack, jv_s(jv_get(stack, "name")), jv_s(jv_get(stack, "arn")),
                      &plan));
@@ -165,6 +144,7 @@ OP_HANDLER(cloudformation, UpdateStack, UpdateStackInput, UpdateStackOutput)
         plan.tags = (struct jv *)(uintptr_t)jv_get(stack, "tags");
     TRY(set_actor(c, stack, in->RoleARN));
     put_b(c->arena, stack, "keep_failed", in->DisableRollback.v);
+    put_b(c->arena, stack, "retain_except_on_create", in->RetainExceptOnCreate.v);
     put_s(c->arena, stack, "update_token", in->ClientRequestToken);
     out->StackId = jv_s(jv_get(stack, "arn"));
     return begin_update(c, &p, stack, &plan, in->ClientRequestToken);
@@ -206,6 +186,8 @@ OP_HANDLER_NO_OUT(cloudformation, DeleteStack, DeleteStackInput)
         return NULL;
     if (str_starts_c(in->DeletionMode, "FORCE"))
         return err_not_implemented(c, "DeletionMode FORCE_DELETE_STACK");
+    if (in->DeploymentConfig != NULL)
+        return err_not_implemented(c, "DeploymentConfig");
     if (jv_b(jv_get(stack, "protected"), false))
         return template_error("Stack [%.*s] cannot be deleted while TerminationProtection is "
                               "enabled", STR_ARG(jv_s(jv_get(stack, "name"))));

@@ -40,6 +40,7 @@ OP_HANDLER(cloudformation, ValidateTemplate, ValidateTemplateInput, ValidateTemp
     if (text.n == 0)
         return template_error("Either Template URL or Template Body must be specified.");
     TRY(template_parse(c->arena, text, &t));
+    TRY(check_types(c, &t));
     size_t n = jv_len(t.parameters);
     out->Parameters.v = ARENA_ARRAY(c->arena, n + 1, struct cloudformation_TemplateParameter);
     out->Parameters.set = true;

@@ -4,37 +4,79 @@
 
 /* -- targets ----------------------------------------------------------------------------------- */
 
-struct err *target_stack(struct call *c, struct target *out)
+static const void *input_at(struct call *c, const char *member)
 {
-    struct str name = shape_str_at(c->op->input, c->in, "StackName");
-    out->type = "AWS::CloudFormation::Stack";
-    if (str_starts_c(name, "arn:")) {
-        struct place p;
-        out->arn = name;
-        if (place_of_arn(name, &p))
-            out->account = p.account;
-        return NULL;
+    const struct shape_member *m = shape_member(c->op->input, str_c(member));
+    return m == NULL ? NULL : shape_at(m, c->in);
+}
+
+static void text_key(struct call *c, const char *key, const char *member)
+{
+    const struct str *v = input_at(c, member);
+    if (v != NULL && v->n > 0)
+        call_key(c, key, *v);
+}
+
+/* What the request says, for conditions. */
+static void request_keys(struct call *c)
+{
+    text_key(c, "cloudformation:RoleArn", "RoleARN");
+    text_key(c, "cloudformation:TemplateUrl", "TemplateURL");
+    const struct str *set = input_at(c, "ChangeSetName");
+    if (set != NULL && set->n > 0) {
+        struct str rest = *set, part = *set;
+        for (int i = 0; str_starts_c(*set, "arn:") && i < 2; i++) /* arn:…:changeSet/NAME/ID */
+            part = str_cut(&rest, '/');
+        call_key(c, "cloudformation:ChangeSetName", part);
     }
-    if (name.n == 0) {
-        out->arn = call_arn(c, "cloudformation", "stack/*");
-        return NULL;
+    const struct cloudformation_ResourceTypes *types = input_at(c, "ResourceTypes");
+    if (types != NULL && types->n > 0)
+        call_key_list(c, "cloudformation:ResourceTypes", types->v, types->n);
+    const struct cloudformation_Tags *tags = input_at(c, "Tags");
+    if (tags == NULL || tags->n == 0)
+        return;
+    struct str *names = ARENA_ARRAY(c->arena, tags->n, struct str);
+    for (size_t i = 0; i < tags->n; i++) {
+        struct str key = tags->v[i].Key, value = tags->v[i].Value;
+        names[i] = key.p != NULL ? key : STR("");
+        call_key(c, arena_fmt(c->arena, "aws:RequestTag/%.*s", STR_ARG(key)).p,
+                 value.p != NULL ? value : STR(""));
     }
-    struct place p;
-    struct jv *stack;
-    TRY(stack_find(c, name, &p, &stack));
-    /* A stack that is not there yet: whoever may use the name with any id may make it. */
-    out->arn = stack != NULL ? jv_s(jv_get(stack, "arn"))
-                             : call_arn(c, "cloudformation", "stack/%.*s/*", STR_ARG(name));
+    call_key_list(c, "aws:TagKeys", names, tags->n);
+}
+
+static void stack_keys(struct call *c, const struct jv *stack)
+{
     const struct jv *tags = jv_get(stack, "tags");
     for (size_t i = 0; i < jv_len(tags); i++)
         call_key(c, arena_fmt(c->arena, "aws:ResourceTag/%.*s",
                               STR_ARG(jv_s(jv_get(jv_at(tags, i), "Key")))).p,
                  jv_s(jv_get(jv_at(tags, i), "Value")));
-    struct str role = shape_member(c->op->input, STR("RoleARN")) != NULL
-                          ? shape_str_at(c->op->input, c->in, "RoleARN")
-                          : STR_NONE;
-    if (role.n > 0)
-        call_key(c, "cloudformation:RoleArn", role);
+}
+
+struct err *target_stack(struct call *c, struct target *out)
+{
+    struct str name = shape_str_at(c->op->input, c->in, "StackName");
+    struct place p;
+    struct jv *stack;
+    out->type = "AWS::CloudFormation::Stack";
+    request_keys(c);
+    if (name.n == 0) {
+        out->arn = call_arn(c, "cloudformation", "stack/*");
+        return NULL;
+    }
+    TRY(stack_find(c, name, &p, &stack));
+    stack_keys(c, stack);
+    if (stack != NULL) {
+        out->arn = jv_s(jv_get(stack, "arn"));
+    } else if (str_starts_c(name, "arn:")) {
+        out->arn = name;
+        if (place_of_arn(name, &p))
+            out->account = p.account;
+    } else {
+        /* A stack that is not there yet: whoever may use the name with any id may make it. */
+        out->arn = call_arn(c, "cloudformation", "stack/%.*s/*", STR_ARG(name));
+    }
     return NULL;
 }
 
@@ -44,6 +86,7 @@ struct err *target_change_set(struct call *c, struct target *out)
     struct str name = shape_str_at(c->op->input, c->in, "ChangeSetName");
     if (stack.n > 0)
         return target_stack(c, out);
+    request_keys(c);
     /* Named by its ARN alone: its stack is looked for among those that have change sets. */
     struct skey prefix = skey();
     key_str(&prefix, c->account);
@@ -64,8 +107,10 @@ struct err *target_change_set(struct call *c, struct target *out)
             continue;
         struct place p = {account, region, uuid};
         TRY(stack_load(c->txn, c->arena, &p, &found));
-        if (found != NULL)
+        if (found != NULL) {
             out->arn = jv_s(jv_get(found, "arn"));
+            stack_keys(c, found);
+        }
         break;
     }
     return NULL;
@@ -130,9 +175,10 @@ ON_NOTHING(ValidateTemplate);
 
 static const struct op_row rows[] = {
     WRITE(CreateStack, "StackName TemplateURL Capabilities OnFailure DisableRollback RoleARN Tags "
-          "TimeoutInMinutes EnableTerminationProtection ClientRequestToken", "StackId"),
+          "TimeoutInMinutes EnableTerminationProtection ClientRequestToken ResourceTypes "
+          "RetainExceptOnCreate", "StackId"),
     WRITE(UpdateStack, "StackName TemplateURL UsePreviousTemplate Capabilities RoleARN Tags "
-          "ClientRequestToken", "StackId"),
+          "ClientRequestToken DisableRollback ResourceTypes RetainExceptOnCreate", "StackId"),
     WRITE(DeleteStack, "StackName RetainResources RoleARN ClientRequestToken", NULL),
     WRITE(UpdateTerminationProtection, "*", "StackId"),
     READ(DescribeStacks, "StackName"),

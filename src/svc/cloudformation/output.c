@@ -44,6 +44,10 @@ struct err *outputs_resolve(struct run *r, struct jv **out)
         if (template_active(&r->scope, &m->value))
             TRY(one_output(r, m->key, &m->value, outputs));
     }
+    struct str text = jv_text(r->a, outputs);
+    if (text.p == NULL || text.n > STACK_OUTPUTS_MAX)
+        return template_error("Template error: the outputs take more than %d bytes.",
+                              STACK_OUTPUTS_MAX);
     *out = outputs;
     return NULL;
 }
@@ -131,6 +135,20 @@ struct err *exports_write(struct txn *t, struct arena *a, const struct place *p,
         TRY(txn_put(t, CFN_T_EXPORT, p->account, key_of(&k), jv_text(a, row)));
     }
     return NULL;
+}
+
+/* The export's row is written with it, so that of this and the export's deletion one runs again. */
+struct err *import_put(struct txn *t, struct arena *a, const struct place *p,
+                       const struct jv *stack, struct str name)
+{
+    struct skey k = export_key(p, name);
+    struct str row;
+    TRY(txn_get(t, CFN_T_EXPORT, key_of(&k), a, &row));
+    if (row.p == NULL)
+        return template_error("No export named %.*s found.", STR_ARG(str_take(name, 255)));
+    TRY(txn_put(t, CFN_T_EXPORT, p->account, key_of(&k), row));
+    key_str(&k, p->uuid);
+    return txn_put(t, CFN_T_IMPORT, p->account, key_of(&k), jv_s(jv_get(stack, "name")));
 }
 
 struct err *imports_drop(struct txn *t, struct arena *a UNUSED, const struct place *p,

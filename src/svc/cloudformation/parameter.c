@@ -5,6 +5,19 @@
 
 enum param_kind { PARAM_STRING = 1, PARAM_NUMBER, PARAM_NUMBERS, PARAM_LIST };
 
+/* AWS's own types. That what they name exists is not checked here: the resource will tell. */
+static bool is_specific(struct str type, bool list)
+{
+    static const char *const types[] = {
+        "AWS::EC2::AvailabilityZone::Name", "AWS::EC2::Image::Id",      "AWS::EC2::Instance::Id",
+        "AWS::EC2::SecurityGroup::GroupName", "AWS::EC2::SecurityGroup::Id", "AWS::EC2::Subnet::Id",
+        "AWS::EC2::VPC::Id", "AWS::EC2::Volume::Id", "AWS::Route53::HostedZone::Id"};
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        if (str_is(type, types[i]))
+            return true;
+    return !list && str_is(type, "AWS::EC2::KeyPair::KeyName");
+}
+
 static struct err *kind_of(struct str name, const struct jv *def, enum param_kind *out)
 {
     struct str type = jv_s(jv_get(def, "Type"));
@@ -15,18 +28,49 @@ static struct err *kind_of(struct str name, const struct jv *def, enum param_kin
         return err_aws(501, "NotImplemented",
                        "The parameter type of %.*s (from Systems Manager) is not built in this "
                        "version of Ward.", STR_ARG(name));
-    bool specific = str_starts_c(type, "AWS::");
-    if (str_is(type, "String") || specific)
+    struct str inner = type;
+    bool list = str_starts_c(type, "List<") && str_ends_c(type, ">");
+    if (list)
+        inner = str_take(str_skip(type, 5), type.n - 6);
+    if (str_is(type, "String"))
         *out = PARAM_STRING;
     else if (str_is(type, "Number"))
         *out = PARAM_NUMBER;
     else if (str_is(type, "List<Number>"))
         *out = PARAM_NUMBERS;
-    else if (str_is(type, "CommaDelimitedList") || str_starts_c(type, "List<AWS::"))
+    else if (str_is(type, "CommaDelimitedList"))
         *out = PARAM_LIST;
+    else if (is_specific(inner, list))
+        *out = list ? PARAM_LIST : PARAM_STRING;
     else
         return template_error("Template format error: Unrecognized parameter type: %.*s",
                               (int)(type.n < 100 ? type.n : 100), type.p);
+    return NULL;
+}
+
+struct err *template_param_defs(const struct template *t)
+{
+    static const char *const known[] = {
+        "Type",     "Default",  "AllowedValues", "AllowedPattern",        "MinLength", "MaxLength",
+        "MinValue", "MaxValue", "Description",   "ConstraintDescription", "NoEcho"};
+    for (size_t i = 0; i < jv_len(t->parameters); i++) {
+        const struct jv_member *m = &t->parameters->obj.v[i];
+        const struct jv *standard = jv_get(&m->value, "Default");
+        enum param_kind kind;
+        TRY(kind_of(m->key, &m->value, &kind));
+        for (size_t k = 0; k < m->value.obj.n; k++) {
+            struct str name = m->value.obj.v[k].key;
+            bool ok = false;
+            for (size_t j = 0; j < ARRAY_LEN(known); j++)
+                ok = ok || str_is(name, known[j]);
+            if (!ok)
+                return template_error("Invalid template parameter property '%.*s'",
+                                      (int)(name.n < 100 ? name.n : 100), name.p);
+        }
+        if (standard != NULL && (standard->type == JV_NULL || standard->type == JV_OBJ ||
+                                 standard->type == JV_ARR))
+            return template_error("Template format error: Every Default member must be a string.");
+    }
     return NULL;
 }
 

@@ -4,13 +4,35 @@
 
 /* -- the template ------------------------------------------------------------------------------ */
 
+/* Whether the URL goes to Ward, by the address it prints or by localhost; *url is what follows. */
+static bool after_endpoint(struct str endpoint, struct str *url)
+{
+    ptrdiff_t scheme = str_find(endpoint, STR("://")), port = str_rfind_char(endpoint, ':');
+    struct str rest = *url;
+    if (scheme < 0)
+        return false;
+    size_t head = (size_t)scheme + 3;
+    if (str_starts(rest, endpoint))
+        rest = str_skip(rest, endpoint.n);
+    else if (str_starts(rest, str_take(endpoint, head)) && port > scheme &&
+             str_starts_c(str_skip(rest, head), "localhost") &&
+             str_starts(str_skip(rest, head + 9), str_skip(endpoint, (size_t)port)))
+        rest = str_skip(rest, head + 9 + endpoint.n - (size_t)port);
+    else
+        return false;
+    if (rest.n == 0 || rest.p[0] != '/')
+        return false;
+    *url = str_skip(rest, 1);
+    return true;
+}
+
 /* Of our own S3 only: https://ENDPOINT/BUCKET/KEY, https://s3.REGION.amazonaws.com/BUCKET/KEY or
  * https://BUCKET.s3….amazonaws.com/KEY; read with the caller's permissions. */
-static bool parse_url(struct call *c, struct str url, struct str *bucket, struct str *key)
+static bool parse_url(struct call *c, struct str url, struct str *bucket, struct str *key,
+                      struct str *version)
 {
-    struct str endpoint = str_c(c->ward->endpoint), rest;
-    if (str_starts(url, endpoint) && url.n > endpoint.n && url.p[endpoint.n] == '/') {
-        rest = str_skip(url, endpoint.n + 1);
+    struct str endpoint = str_c(c->ward->endpoint), rest = url;
+    if (after_endpoint(endpoint, &rest)) {
         *bucket = str_cut(&rest, '/');
         *key = rest;
     } else if (str_starts_c(url, "https://")) {
@@ -28,18 +50,25 @@ static bool parse_url(struct call *c, struct str url, struct str *bucket, struct
     }
     struct str query = *key;
     *key = str_cut(&query, '?');
+    *version = STR_NONE;
+    while (query.p != NULL) {
+        struct str value = str_cut(&query, '&'), name = str_cut(&value, '=');
+        if (str_is(name, "versionId") && !dec_uri(c->arena, value, true, version))
+            return false;
+    }
     return bucket->n > 0 && key->n > 0 && dec_uri(c->arena, *key, false, key);
 }
 
 static struct err *fetch(struct call *c, struct str url, struct str *out)
 {
-    struct str bucket, key;
-    if (!parse_url(c, url, &bucket, &key))
+    struct str bucket, key, version;
+    if (!parse_url(c, url, &bucket, &key, &version))
         return template_error("TemplateURL must reference a valid S3 object to which you have "
                               "access.");
     struct jv *in = jv_new_obj(c->arena);
     put_s(c->arena, in, "Bucket", bucket);
     put_s(c->arena, in, "Key", key);
+    put_s(c->arena, in, "VersionId", version.n > 0 ? version : STR_NONE);
     struct api_call o = {.from = c, .as = AS_CALLER, .service = CFN_SERVICE};
     struct err *e = api_call_body(&o, "s3", "GetObject", in, STR(""), NULL, TEMPLATE_URL_MAX, out);
     if (e == NULL || err_is(e, ERR_IO) || err_is(e, ERR_CONFLICT))
@@ -130,7 +159,45 @@ static struct err *check_capabilities(struct call *c, const struct plan *p,
                    need == 1 ? "CAPABILITY_IAM" : "CAPABILITY_NAMED_IAM");
 }
 
-static struct err *check_types(struct call *c, const struct template *t)
+/* What AWS has and Ward has not; none of it is passed over. */
+static struct err *not_built(struct call *c, const struct request *r)
+{
+    if (r->rollback != NULL && (r->rollback->RollbackTriggers.n > 0 ||
+                                r->rollback->MonitoringTimeInMinutes.v > 0))
+        return err_not_implemented(c, "RollbackConfiguration");
+    if (r->deployment != NULL)
+        return err_not_implemented(c, "DeploymentConfig");
+    if (r->policy)
+        return err_not_implemented(c, "A stack policy");
+    if (r->topics != NULL && r->topics->n > 0)
+        return err_not_implemented(c, "Notification of topics about stack events");
+    return NULL;
+}
+
+/* "AWS::*", "AWS::SQS::*" or a type's whole name. */
+static bool names_type(struct str pattern, struct str type)
+{
+    if (str_ends_c(pattern, "*"))
+        return str_starts(type, str_take(pattern, pattern.n - 1));
+    return str_eq(pattern, type);
+}
+
+static struct err *check_allowed(const struct request *r, const struct template *t)
+{
+    for (size_t i = 0; r->types != NULL && r->types->n > 0 && i < jv_len(t->resources); i++) {
+        struct str type = jv_s(jv_get(&t->resources->obj.v[i].value, "Type"));
+        bool ok = false;
+        for (size_t k = 0; !ok && k < r->types->n; k++)
+            ok = names_type(r->types->v[k], type);
+        if (!ok)
+            return template_error("Resource type %.*s is not allowed by parameter ResourceTypes "
+                                  "[%.*s]", STR_ARG(str_take(type, 200)),
+                                  STR_ARG(str_take(r->types->v[0], 200)));
+    }
+    return NULL;
+}
+
+struct err *check_types(struct call *c, const struct template *t)
 {
     struct buf b CLEANUP(buf_clear) = BUF_INIT(400);
     for (size_t i = 0; i < jv_len(t->resources); i++) {
@@ -233,6 +300,7 @@ struct err *request_plan(struct call *c, const struct request *r, const struct p
 {
     struct plan plan = {0};
     struct jv *given, *keep;
+    TRY(not_built(c, r));
     if (r->previous_template && (r->body.p != NULL || r->url.p != NULL))
         return template_error("Cannot specify both usePreviousTemplate and Template Body/URL");
     if (r->previous_template && stack != NULL)
@@ -243,6 +311,7 @@ struct err *request_plan(struct call *c, const struct request *r, const struct p
         return template_error("Either Template URL or Template Body must be specified.");
     TRY(template_parse(c->arena, plan.text, &plan.t));
     TRY(check_types(c, &plan.t));
+    TRY(check_allowed(r, &plan.t));
     TRY(given_params(c, r->parameters, &given, &keep));
     TRY(template_params(c->arena, &plan.t, given, jv_get(stack, "params"), keep, &plan.params));
     TRY(given_tags(c, r->tags, &plan.tags));
@@ -250,8 +319,6 @@ struct err *request_plan(struct call *c, const struct request *r, const struct p
     for (size_t i = 0; r->capabilities != NULL && i < r->capabilities->n; i++)
         jv_push(c->arena, plan.capabilities, jv_new_str(c->arena, r->capabilities->v[i]));
     plan.topics = jv_new_arr(c->arena);
-    if (r->topics != NULL && r->topics->n > 0)
-        return err_not_implemented(c, "Notification of topics about stack events");
     TRY(check_capabilities(c, &plan, r->capabilities));
     TRY(check_plan(c, &plan, p, stack_name, stack_id));
     *out = plan;

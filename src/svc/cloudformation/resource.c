@@ -8,7 +8,7 @@
 
 #include <ctype.h>
 
-enum { NAME_RANDOM = 12 };
+enum { NAME_RANDOM = 12, SHOWN_MAX = 64 * 1024, SECRET_LEAST = 4 };
 
 /* -- what the template's functions ask for ----------------------------------------------------- */
 
@@ -76,7 +76,8 @@ static struct str shown(struct run *r, const struct jv *def)
     struct err *e = template_resolve(&s, jv_get(def, "Properties"), &v);
     r->mask = false;
     err_free(e);
-    return e != NULL || v == NULL ? STR("{}") : jv_text(r->a, v);
+    struct str text = e != NULL || v == NULL ? STR("{}") : jv_text(r->a, v);
+    return text.n > SHOWN_MAX ? STR("{}") : text;
 }
 
 static const struct jv *stack_tags(const struct run *r)
@@ -89,8 +90,45 @@ static struct err *resolve_props(struct run *r, const struct rtype *type, const 
                                  struct jv **out)
 {
     const struct jv *given;
+    struct jv *props;
     TRY(template_resolve(&r->scope, jv_get(def, "Properties"), &given));
-    return type_props(r->a, type, given, stack_tags(r), out);
+    TRY(type_props(r->a, type, given, stack_tags(r), &props));
+    struct str text = jv_text(r->a, props);
+    if (text.p == NULL || text.n > RESOURCE_PROPS_MAX) /* the row keeps them, twice in an update */
+        return template_error("Template error: the properties of a resource take more than %d "
+                              "bytes.", RESOURCE_PROPS_MAX);
+    *out = props;
+    return NULL;
+}
+
+/* What was given in secret is not told by a service that names the value it refuses. Very short
+ * values would garble the text, and are no secrets. */
+static struct str without(struct arena *a, struct str text, struct str secret)
+{
+    struct buf b CLEANUP(buf_clear) = BUF_INIT(2 * ERR_MESSAGE_MAX);
+    if (secret.n < SECRET_LEAST)
+        return text;
+    for (ptrdiff_t at; (at = str_find(text, secret)) >= 0;) {
+        buf_str(&b, str_take(text, (size_t)at));
+        buf_c(&b, "****");
+        text = str_skip(text, (size_t)at + secret.n);
+    }
+    buf_str(&b, text);
+    return arena_str(a, buf_view(&b));
+}
+
+static struct str hide(struct run *r, struct str text)
+{
+    const struct jv *states[] = {r->stack, jv_get(r->stack, "next")};
+    for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+        const struct jv *hidden = jv_get(states[i], "hidden");
+        for (size_t k = 0; k < jv_len(hidden); k++) {
+            const struct jv *v =
+                jv_get_str(jv_get(states[i], "params"), hidden->obj.v[k].key);
+            text = without(r->a, text, template_param_text(r->a, v));
+        }
+    }
+    return text;
 }
 
 /* Whether an error is one that AWS would show as the reason of a failure, kept in r->failure. */
@@ -99,7 +137,8 @@ static bool is_failure(struct run *r, struct err *e)
     if (e == NULL || err_is(e, ERR_CONFLICT) || err_is(e, ERR_IO) || err_is(e, ERR_FULL) ||
         err_is(e, ERR_CORRUPT))
         return false;
-    snprintf(r->failure, sizeof r->failure, "%s", e->message);
+    struct str text = hide(r, str_c(e->message));
+    snprintf(r->failure, sizeof r->failure, "%.*s", STR_ARG(text));
     err_free(e);
     return true;
 }
@@ -203,7 +242,8 @@ static struct err *build(struct run *r, const struct rtype *type, struct jv *row
         }
         put_b(r->a, row, "begun", true);
         TRY(run_note(r, &(struct note){.row = row}));
-    } else if (type->name_style == NAME_NONE && jv_get(row, "id") == NULL) {
+    } else if (type->name_style == NAME_NONE && jv_get(row, "id") == NULL &&
+               type_token_step(type) == NULL) {
         put_b(r->a, row, "twice", true);
     }
     struct err *e = act_run(&x, ON_CREATE);
@@ -242,6 +282,13 @@ static struct jv *copy_row(struct run *r, const struct jv *row)
     for (size_t i = 0; i < jv_len(row); i++)
         jv_set(r->a, copy, row->obj.v[i].key, &row->obj.v[i].value);
     return copy;
+}
+
+/* Its making failed and left something behind, or the removal of that is under way. */
+static bool half_made(const struct jv *row)
+{
+    return resource_live(row) && (str_is(jv_s(jv_get(row, "status")), "CREATE_FAILED") ||
+                                  jv_b(jv_get(row, "half"), false));
 }
 
 static void fresh_token(struct run *r, struct jv *row)
@@ -283,6 +330,12 @@ struct err *resource_make(struct run *r, size_t at, enum outcome *out)
     if (str_is(status, "CREATE_COMPLETE"))
         return NULL;
     struct jv *row = copy_row(r, known);
+    if (jv_get(row, "id") != NULL && half_made(known)) { /* by an update that was not undone */
+        put_b(r->a, row, "half", true);
+        TRY(resource_remove(r, row, REMOVE_ROLLBACK, out));
+        if (*out != OUT_DONE)
+            return NULL;
+    }
     if (!str_is(status, "CREATE_IN_PROGRESS")) {
         row = jv_new_obj(r->a);
         put_s(r->a, row, "logical", logical);
@@ -328,7 +381,7 @@ static struct err *change(struct run *r, const struct rtype *type, struct jv *ro
 }
 
 static const char *const physical_parts[] = {"id", "name", "props", "attrs", "token", "type",
-                                             "begun", "named", "shown", "replace"};
+                                             "begun", "named", "shown", "replace", "lost"};
 
 static struct jv *physical_of(struct run *r, const struct jv *row)
 {
@@ -418,6 +471,8 @@ static struct err *begin_change(struct run *r, size_t at, const struct rtype *ty
     return run_note(r, &(struct note){.row = row, .status = "UPDATE_IN_PROGRESS"});
 }
 
+static struct err *undo(struct run *r, struct jv *row, enum outcome *out);
+
 struct err *resource_update(struct run *r, size_t at, enum outcome *out)
 {
     struct str logical = r->order.names[at];
@@ -425,10 +480,23 @@ struct err *resource_update(struct run *r, size_t at, enum outcome *out)
     const struct jv *known = jv_get_str(r->rows, logical);
     struct str status = jv_s(jv_get(known, "status"));
     const struct rtype *type = type_find(jv_s(jv_get(def, "Type")));
-    if (!resource_live(known) || (str_starts_c(status, "CREATE_") &&
-                                  !str_is(status, "CREATE_COMPLETE")))
+    if (!resource_live(known) || half_made(known) ||
+        (str_starts_c(status, "CREATE_") && !str_is(status, "CREATE_COMPLETE")))
         return resource_make(r, at, out);
     struct jv *row = copy_row(r, known);
+    if (jv_get(row, "prev") != NULL && (str_is(status, "UPDATE_FAILED") ||
+                                        jv_b(jv_get(row, "undoing"), false))) {
+        TRY(undo(r, row, out)); /* then it is known again what the resource has */
+        if (*out != OUT_DONE)
+            return NULL;
+        status = jv_s(jv_get(row, "status"));
+    }
+    /* What an earlier update replaced before it failed is not gone back to any more. */
+    if (!str_eq(jv_s(jv_get(row, "op")), r->op)) {
+        TRY(resource_remove_part(r, row, "prev", out));
+        if (*out != OUT_DONE)
+            return NULL;
+    }
     bool going = str_is(status, "UPDATE_IN_PROGRESS") && str_eq(jv_s(jv_get(row, "op")), r->op);
     bool replace = going && jv_b(jv_get(jv_get(row, "prev"), "replaced"), false);
     if (!going) {
@@ -445,25 +513,28 @@ struct err *resource_update(struct run *r, size_t at, enum outcome *out)
 
 /* -- undoing a failed update ------------------------------------------------------------------- */
 
-struct err *resource_undo(struct run *r, struct jv *row, enum outcome *out)
+static void mark_lost(struct run *r, struct jv *row);
+
+/* From what row.props says back to row.prev. */
+static struct err *undo(struct run *r, struct jv *row, enum outcome *out)
 {
     const struct jv *prev = jv_get(row, "prev");
-    *out = OUT_DONE;
-    if (prev == NULL || !str_eq(jv_s(jv_get(row, "op")), r->op) ||
-        str_eq(jv_s(jv_get(row, "made")), r->op))
-        return NULL;
-    struct jv *now = physical_of(r, row);
     bool replaced = jv_b(jv_get(prev, "replaced"), false);
     const struct rtype *type = type_find(jv_s(jv_get(prev, "type")));
+    *out = OUT_DONE;
     if (!jv_b(jv_get(row, "undoing"), false)) {
+        mark_lost(r, row);
+        struct jv *now = physical_of(r, row);
         take_physical(r, row, prev);
         put_b(r->a, row, "undoing", true);
         put_i(r->a, row, "step", 0);
         if (replaced) { /* the former one was not touched: it is the resource again */
-            put_v(r->a, row, "trash", jv_get(now, "id") != NULL ? now : NULL);
+            bool there = jv_get(now, "id") != NULL || jv_b(jv_get(now, "lost"), false);
+            put_v(r->a, row, "trash", there ? now : NULL);
             put_v(r->a, row, "prev", NULL);
         } else { /* from what was wanted back to what was */
             put_v(r->a, row, "attrs", jv_get(now, "attrs"));
+            put_v(r->a, row, "id", jv_get(now, "id")); /* an association's changes in place */
             put_v(r->a, row, "prev", now);
         }
         TRY(run_note(r, &(struct note){.row = row, .status = "UPDATE_IN_PROGRESS"}));
@@ -480,18 +551,42 @@ struct err *resource_undo(struct run *r, struct jv *row, enum outcome *out)
     return run_note(r, &(struct note){.row = row});
 }
 
+struct err *resource_undo(struct run *r, struct jv *row, enum outcome *out)
+{
+    *out = OUT_DONE;
+    if (jv_get(row, "prev") == NULL || !str_eq(jv_s(jv_get(row, "op")), r->op) ||
+        str_eq(jv_s(jv_get(row, "made")), r->op))
+        return NULL;
+    return undo(r, row, out);
+}
+
 /* -- deleting ---------------------------------------------------------------------------------- */
 
-static struct err *destroy(struct run *r, struct jv *row, enum outcome *out)
+/* A crash between the call that makes a thing and the note of its id: nobody knows whether it is
+ * there. */
+static void mark_lost(struct run *r, struct jv *row)
+{
+    if (jv_get(row, "id") == NULL && jv_b(jv_get(row, "begun"), false) &&
+        str_ends_c(jv_s(jv_get(row, "status")), "_IN_PROGRESS"))
+        put_b(r->a, row, "lost", true);
+}
+
+/* The steps of deletion, for a row or a part of one. */
+static struct err *destroy(struct run *r, struct jv *row, struct err *(*save)(struct act *x),
+                           enum outcome *out)
 {
     const struct rtype *type = type_find(jv_s(jv_get(row, "type")));
+    bool lost = jv_get(row, "id") == NULL && jv_b(jv_get(row, "lost"), false);
     *out = OUT_DONE;
-    if (jv_get(row, "id") == NULL || type == NULL)
+    if (type == NULL || (jv_get(row, "id") == NULL && !lost))
         return NULL; /* it was never made */
     struct act x = act_of(r, type, row);
     set_caller(r, &x);
-    x.save = save_row;
-    struct err *e = act_run(&x, ON_DELETE);
+    x.save = save;
+    bool there = true;
+    struct err *e = lost ? act_find(&x, &there) : NULL;
+    if (e == NULL && there)
+        e = act_run(&x, ON_DELETE);
     if (is_failure(r, e)) {
         *out = OUT_FAILED;
         return NULL;
@@ -504,10 +599,30 @@ static struct err *destroy(struct run *r, struct jv *row, enum outcome *out)
     return NULL;
 }
 
-static bool kept(const struct jv *row, enum remove_why why)
+static bool kept(const struct run *r, const struct jv *row, enum remove_why why)
 {
     struct str p = jv_s(jv_get(row, "deletion"));
+    if (why == REMOVE_ROLLBACK && jv_b(jv_get(r->stack, "retain_except_on_create"), false))
+        return false;
     return str_is(p, "Retain") || (str_is(p, "RetainExceptOnCreate") && why != REMOVE_ROLLBACK);
+}
+
+/* Of what is gone only what can be asked for stays: not what it was given, perhaps in secret. */
+static void forget(struct run *r, struct jv *row)
+{
+    static const char *const members[] = {"attrs", "props", "token", "prev",
+                                          "trash", "half",  "lost"};
+    for (size_t i = 0; i < ARRAY_LEN(members); i++)
+        put_v(r->a, row, members[i], NULL);
+}
+
+static struct str lost_reason(const struct jv *row)
+{
+    const struct rtype *type = type_find(jv_s(jv_get(row, "type")));
+    if (!jv_b(jv_get(row, "lost"), false) || jv_get(row, "id") != NULL || type == NULL ||
+        type->name_style != NAME_NONE || type_token_step(type) != NULL)
+        return STR_NONE;
+    return STR("Ward was interrupted while this was being made: look whether it is there.");
 }
 
 struct err *resource_remove(struct run *r, struct jv *row, enum remove_why why, enum outcome *out)
@@ -515,22 +630,27 @@ struct err *resource_remove(struct run *r, struct jv *row, enum remove_why why, 
     bool begun = str_is(jv_s(jv_get(row, "status")), "DELETE_IN_PROGRESS");
     bool drop = why == REMOVE_CLEANUP;
     *out = OUT_DONE;
-    if (kept(row, why) && jv_get(row, "id") != NULL)
+    if (kept(r, row, why) && jv_get(row, "id") != NULL) {
+        forget(r, row);
         return run_note(r, &(struct note){.row = row, .status = "DELETE_SKIPPED", .drop = drop});
+    }
     if (!begun) {
+        mark_lost(r, row);
         put_i(r->a, row, "step", 0);
         put_i(r->a, row, "waits", 0);
         TRY(run_note(r, &(struct note){.row = row, .status = "DELETE_IN_PROGRESS"}));
     }
-    TRY(destroy(r, row, out));
+    TRY(destroy(r, row, save_row, out));
     if (r->stopped)
         *out = OUT_STOPPED;
     if (*out == OUT_FAILED)
         return failed(r, row, "DELETE_FAILED", out);
     if (*out == OUT_WAIT)
         return wait_more(r, row, "DELETE_FAILED", out);
-    put_v(r->a, row, "attrs", NULL);
-    return run_note(r, &(struct note){.row = row, .status = "DELETE_COMPLETE", .drop = drop});
+    struct str reason = lost_reason(row);
+    forget(r, row);
+    return run_note(r, &(struct note){.row = row, .status = "DELETE_COMPLETE", .reason = reason,
+                                      .drop = drop});
 }
 
 /* A part has no row of its own: its steps are repeated after a crash, which deletions bear. */
@@ -547,27 +667,35 @@ struct err *resource_remove_part(struct run *r, struct jv *row, const char *name
     if (part == NULL)
         return NULL;
     bool physical = strcmp(name, "trash") == 0 || jv_b(jv_get(part, "replaced"), false);
-    const struct rtype *type = type_find(jv_s(jv_get(part, "type")));
-    if (physical && type != NULL && jv_get(part, "id") != NULL) {
-        struct note n = {.row = row, .physical = jv_s(jv_get(part, "id")),
-                         .type = jv_s(jv_get(part, "type")), .silent_status = true};
-        bool keep = strcmp(name, "prev") == 0 && str_is(jv_s(jv_get(row, "replace")), "Retain");
-        n.status = keep ? "DELETE_SKIPPED" : "DELETE_IN_PROGRESS";
+    bool keep = strcmp(name, "prev") == 0 && str_is(jv_s(jv_get(row, "replace")), "Retain");
+    struct note n = {.row = row, .physical = jv_s(jv_get(part, "id")),
+                     .type = jv_s(jv_get(part, "type")), .silent_status = true};
+    n.status = keep ? "DELETE_SKIPPED" : "DELETE_IN_PROGRESS";
+    struct jv *copy = copy_row(r, part);
+    if (physical && !jv_b(jv_get(part, "going"), false)) {
+        put_b(r->a, copy, "going", true); /* it is told once, however often it has to wait */
+        put_v(r->a, row, name, copy);
         TRY(run_note(r, &n));
-        struct act x = act_of(r, type, copy_row(r, part));
-        set_caller(r, &x);
-        x.save = save_nothing;
-        put_i(r->a, x.row, "step", 0);
-        struct err *e = keep ? NULL : act_run(&x, ON_DELETE);
-        n.status = "DELETE_COMPLETE";
-        if (is_failure(r, e)) {
-            n.status = "DELETE_FAILED";
-            n.reason = arena_str(r->a, str_c(r->failure));
-            e = NULL;
+        copy = copy_row(r, copy);
+    }
+    if (physical && !keep) {
+        int64_t waits = jv_i(jv_get(copy, "waits"), 0) + 1;
+        put_i(r->a, copy, "step", 0);
+        put_i(r->a, copy, "waits", waits);
+        TRY(destroy(r, copy, save_nothing, out));
+        if (*out == OUT_WAIT && waits <= STACK_WAITS_MAX) {
+            put_v(r->a, row, name, copy);
+            return run_note(r, &(struct note){.row = row});
         }
-        TRY(e);
-        if (!keep)
-            TRY(run_note(r, &n));
+        if (*out == OUT_WAIT) {
+            snprintf(r->failure, sizeof r->failure, "Resource did not stabilize.");
+            *out = OUT_FAILED;
+            r->wait = false;
+        }
+        n.status = *out == OUT_FAILED ? "DELETE_FAILED" : "DELETE_COMPLETE";
+        n.reason = *out == OUT_FAILED ? arena_str(r->a, str_c(r->failure)) : STR_NONE;
+        *out = OUT_DONE;
+        TRY(run_note(r, &n));
     }
     put_v(r->a, row, name, NULL);
     return run_note(r, &(struct note){.row = row});

@@ -53,6 +53,8 @@ struct err *event_add(struct txn *t, struct arena *a, const struct place *p, str
 struct err *stack_status(struct txn *t, struct arena *a, const struct place *p, struct jv *stack,
                          const char *status, struct str reason) MUST_CHECK;
 bool in_progress(struct str status);
+/* "Stack:ARN is in STATE state and can not be updated." */
+struct err *check_updatable(const struct jv *stack) MUST_CHECK;
 
 /* -- request.c --------------------------------------------------------------------------------- */
 
@@ -63,7 +65,11 @@ struct request { /* what CreateStack, UpdateStack and CreateChangeSet have in co
     const struct cloudformation_Capabilities *capabilities;
     const struct cloudformation_Tags *tags;
     const struct cloudformation_NotificationARNs *topics;
-    struct str role;
+    const struct cloudformation_ResourceTypes *types; /* the only ones allowed; none: all */
+    /* What is not built, refused when it is given. */
+    const struct cloudformation_RollbackConfiguration *rollback;
+    const struct cloudformation_DeploymentConfig *deployment;
+    bool policy;
 };
 struct plan { /* …checked */
     struct str text;
@@ -78,6 +84,8 @@ struct err *request_plan(struct call *c, const struct request *r, const struct p
                          const struct jv *stack, struct str stack_name, struct str stack_id,
                          struct plan *out) MUST_CHECK;
 struct err *check_stack_name(struct str name) MUST_CHECK;
+/* Types that Ward does not have: "Unrecognized resource types: […]". */
+struct err *check_types(struct call *c, const struct template *t) MUST_CHECK;
 /* Capabilities that a template needs: 0, 1 CAPABILITY_IAM, 2 CAPABILITY_NAMED_IAM. */
 int needed_capability(const struct template *t, struct arena *a, struct str *out_reason);
 /* In whose name the stack's calls are made: kept in the row as "role" or "principal". */
@@ -134,6 +142,7 @@ enum outcome { OUT_DONE = 1, OUT_FAILED, OUT_WAIT, OUT_STOPPED };
 struct err *resource_make(struct run *r, size_t at, enum outcome *out) MUST_CHECK;
 struct err *resource_update(struct run *r, size_t at, enum outcome *out) MUST_CHECK;
 struct err *resource_undo(struct run *r, struct jv *row, enum outcome *out) MUST_CHECK;
+/* Of a rollback: REMOVE_ROLLBACK for what the operation itself made. */
 enum remove_why { REMOVE_STACK, REMOVE_ROLLBACK, REMOVE_CLEANUP };
 struct err *resource_remove(struct run *r, struct jv *row, enum remove_why why, enum outcome *out)
     MUST_CHECK;
@@ -148,10 +157,15 @@ struct err *outputs_resolve(struct run *r, struct jv **out) MUST_CHECK;
 /* Exports as the outputs say; errors: a name is taken, a former one is in use. */
 struct err *exports_write(struct txn *t, struct arena *a, const struct place *p,
                           const struct jv *stack, const struct jv *outputs) MUST_CHECK;
+struct err *import_put(struct txn *t, struct arena *a, const struct place *p,
+                       const struct jv *stack, struct str name) MUST_CHECK;
 struct err *imports_drop(struct txn *t, struct arena *a, const struct place *p,
                          const struct jv *stack) MUST_CHECK;
 struct err *exports_in_use(struct txn *t, struct arena *a, const struct place *p,
                            const struct jv *outputs) MUST_CHECK;
+
+/* changeset.c */
+struct err *change_sets_drop(struct txn *t, struct arena *a, const struct place *p) MUST_CHECK;
 
 extern const struct job_kind cloudformation_jobs[];
 

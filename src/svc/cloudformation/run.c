@@ -74,6 +74,7 @@ static struct err *write_row(struct run *r, struct txn *t, struct jv *stack, con
                    : resource_save(t, r->a, &r->place, n->row);
 }
 
+/* The imports used so far besides those that the row knows. */
 static struct err *write_imports(struct run *r, struct txn *t, struct jv *stack)
 {
     const struct jv *known = jv_get(stack, "imports");
@@ -81,12 +82,11 @@ static struct err *write_imports(struct run *r, struct txn *t, struct jv *stack)
     for (size_t i = 0; i < jv_len(known); i++)
         jv_set(r->a, names, jv_s(jv_at(known, i)), jv_new_bool(r->a, true));
     for (size_t i = 0; i < jv_len(r->imports); i++) {
-        struct place at = r->place;
-        jv_set(r->a, names, r->imports->obj.v[i].key, jv_new_bool(r->a, true));
-        at.uuid = r->imports->obj.v[i].key;
-        struct skey k = stack_key(&at);
-        key_str(&k, r->place.uuid);
-        TRY(txn_put(t, CFN_T_IMPORT, r->place.account, key_of(&k), jv_s(jv_get(stack, "name"))));
+        struct str name = r->imports->obj.v[i].key;
+        if (jv_get_str(names, name) != NULL)
+            continue;
+        TRY(import_put(t, r->a, &r->place, stack, name));
+        jv_set(r->a, names, name, jv_new_bool(r->a, true));
     }
     struct jv *list = jv_new_arr(r->a);
     for (size_t i = 0; i < jv_len(names); i++)
@@ -157,6 +157,30 @@ static struct err *load_stack(struct run *r)
 }
 
 /* -- phases ------------------------------------------------------------------------------------ */
+
+/* A refusal that AWS would show, of a write that other stacks have their say in (exports). */
+static bool is_refusal(struct run *r, struct err *e)
+{
+    if (e == NULL || (e->code == NULL && !err_is(e, ERR_INVALID) && !err_is(e, ERR_LIMIT)))
+        return false;
+    snprintf(r->failure, sizeof r->failure, "%.500s", e->message);
+    err_free(e);
+    return true;
+}
+
+/* What the whole template imports, now that everything in it has a value. A run sees but what it
+ * resolves itself: resources that an earlier run has dealt with are not among that. */
+static void gather_imports(struct run *r)
+{
+    const struct jv *v;
+    r->imports = jv_new_obj(r->a);
+    for (size_t i = 0; i < r->order.n; i++)
+        err_free(template_resolve(
+            &r->scope, jv_get(jv_get_str(r->t.resources, r->order.names[i]), "Properties"), &v));
+    for (size_t i = 0; i < jv_len(r->t.outputs); i++)
+        if (template_active(&r->scope, &r->t.outputs->obj.v[i].value))
+            err_free(template_resolve(&r->scope, &r->t.outputs->obj.v[i].value, &v));
+}
 
 /* Live rows so that each comes before what it needs. */
 static struct err *removal_order(struct run *r, struct order *out)
@@ -234,10 +258,8 @@ static struct err *write_finish(struct run *r, struct txn *t, struct jv *stack, 
     if (r->stopped)
         return NULL;
     TRY(exports_write(t, r->a, &r->place, stack, f->outputs));
-    if (f->update) { /* every import was looked up anew: what is not among them is over */
-        TRY(imports_drop(t, r->a, &r->place, stack));
-        put_v(r->a, stack, "imports", NULL);
-    }
+    TRY(imports_drop(t, r->a, &r->place, stack));
+    put_v(r->a, stack, "imports", NULL);
     TRY(write_imports(r, t, stack));
     put_v(r->a, stack, "outputs", f->outputs);
     if (!f->update) {
@@ -261,14 +283,11 @@ static struct err *finish(struct run *r, bool update, bool *out_failed)
 {
     struct finish f = {.update = update};
     struct err *e = outputs_resolve(r, &f.outputs);
+    gather_imports(r);
     if (e == NULL)
         e = run_write(r, write_finish, &f);
-    *out_failed = e != NULL && (e->code != NULL || err_is(e, ERR_INVALID));
-    if (!*out_failed)
-        return e;
-    snprintf(r->failure, sizeof r->failure, "%.500s", e->message);
-    err_free(e);
-    return NULL;
+    *out_failed = is_refusal(r, e);
+    return *out_failed ? NULL : e;
 }
 
 static struct err *phase_create(struct run *r)
@@ -296,11 +315,14 @@ static struct err *write_gone(struct run *r, struct txn *t, struct jv *stack, vo
         return NULL;
     TRY(exports_write(t, r->a, &r->place, stack, NULL));
     TRY(imports_drop(t, r->a, &r->place, stack));
+    TRY(change_sets_drop(t, r->a, &r->place));
+    TRY(template_text_del(t, &r->place, "next"));
     TRY(stack_name_del(t, &r->place, jv_s(jv_get(stack, "name"))));
     put_i(r->a, stack, "deleted_ms", clock_now_ms());
     put_s(r->a, stack, "phase", STR(""));
     /* What was given in secret is not kept longer than the stack is. */
     put_v(r->a, stack, "params", NULL);
+    put_v(r->a, stack, "next", NULL);
     return stack_status(t, r->a, &r->place, stack, "DELETE_COMPLETE", STR_NONE);
 }
 
@@ -324,33 +346,59 @@ static bool retained(const struct run *r, struct str logical)
     return false;
 }
 
+/* What a resource that stays needs stays as well. */
+static void hold_needs(struct run *r, struct jv *held, struct str logical)
+{
+    const struct jv *deps = jv_get(jv_get_str(r->rows, logical), "deps");
+    for (size_t i = 0; i < jv_len(deps); i++)
+        jv_set(r->a, held, jv_s(jv_at(deps, i)), jv_new_bool(r->a, true));
+}
+
+static struct err *remove_one(struct run *r, struct str logical, bool rollback, enum outcome *out)
+{
+    struct jv *row = row_of(r, logical);
+    *out = OUT_DONE;
+    if (retained(r, logical))
+        return run_note(r, &(struct note){.row = row, .status = "DELETE_SKIPPED"});
+    TRY(resource_remove_part(r, row, "prev", out));
+    if (*out == OUT_DONE)
+        TRY(resource_remove_part(r, row, "trash", out));
+    if (*out == OUT_DONE)
+        TRY(resource_remove(r, row, rollback ? REMOVE_ROLLBACK : REMOVE_STACK, out));
+    return NULL;
+}
+
+/* A failure does not stop the rest, but for what the resource that is still there needs. */
 static struct err *phase_remove(struct run *r, bool rollback)
 {
     struct order order;
+    struct jv *held = jv_new_obj(r->a);
+    struct buf failed CLEANUP(buf_clear) = BUF_INIT(400);
+    const char *status = rollback ? "ROLLBACK_FAILED" : "DELETE_FAILED";
     TRY(removal_order(r, &order));
     for (size_t i = 0; i < order.n; i++) {
-        enum outcome got;
-        struct jv *row = row_of(r, order.names[i]);
-        if (retained(r, order.names[i])) {
-            TRY(run_note(r, &(struct note){.row = row, .status = "DELETE_SKIPPED"}));
-            continue;
-        }
-        TRY(resource_remove_part(r, row, "prev", &got));
-        if (got == OUT_DONE)
-            TRY(resource_remove_part(r, row, "trash", &got));
-        if (got == OUT_DONE)
-            TRY(resource_remove(r, row, rollback ? REMOVE_ROLLBACK : REMOVE_STACK, &got));
-        if (got == OUT_FAILED) {
-            struct str why = arena_fmt(r->a, "The following resource(s) failed to delete: [%.*s]. ",
-                                       STR_ARG(order.names[i]));
-            return run_note(r, &(struct note){.stack_status = rollback ? "ROLLBACK_FAILED"
-                                                                       : "DELETE_FAILED",
-                                              .stack_reason = why, .phase = ""});
-        }
-        if (got != OUT_DONE)
+        enum outcome got = OUT_FAILED;
+        bool stays = jv_get_str(held, order.names[i]) != NULL && !retained(r, order.names[i]);
+        if (!stays)
+            TRY(remove_one(r, order.names[i], rollback, &got));
+        if (got != OUT_DONE && got != OUT_FAILED)
             return NULL;
+        if (got == OUT_FAILED)
+            hold_needs(r, held, order.names[i]);
+        if (got == OUT_FAILED && !stays)
+            buf_fmt(&failed, "%s%.*s", failed.n > 0 ? ", " : "", STR_ARG(order.names[i]));
     }
-    return run_write(r, rollback ? write_rolled_back : write_gone, NULL);
+    if (failed.n > 0 || failed.over) {
+        struct str why = arena_fmt(r->a, "The following resource(s) failed to delete: [%.*s]. ",
+                                   STR_ARG(buf_view(&failed)));
+        return run_note(r, &(struct note){.stack_status = status, .stack_reason = why,
+                                          .phase = ""});
+    }
+    struct err *e = run_write(r, rollback ? write_rolled_back : write_gone, NULL);
+    if (!is_refusal(r, e))
+        return e;
+    return run_note(r, &(struct note){.stack_status = status, .phase = "",
+                                      .stack_reason = arena_str(r->a, str_c(r->failure))});
 }
 
 static struct err *fail_update(struct run *r, struct str logical)
@@ -399,7 +447,9 @@ static struct err *phase_cleanup(struct run *r, bool undone)
         const struct jv *def = undone ? NULL : jv_get_str(r->t.resources, name);
         bool made = str_eq(jv_s(jv_get(row, "made")), r->op);
         bool gone = undone ? made : def == NULL || !template_active(&r->scope, def);
-        TRY(resource_remove_part(r, row, undone ? "trash" : "prev", &got));
+        TRY(resource_remove_part(r, row, "trash", &got));
+        if (got == OUT_DONE && !undone)
+            TRY(resource_remove_part(r, row, "prev", &got));
         if (got == OUT_DONE && gone)
             TRY(resource_remove(r, row, undone ? REMOVE_ROLLBACK : REMOVE_CLEANUP, &got));
         if (got == OUT_WAIT || got == OUT_STOPPED)
@@ -416,6 +466,9 @@ static struct err *write_undone(struct run *r, struct txn *t, struct jv *stack, 
         return NULL;
     TRY(template_text_del(t, &r->place, "next"));
     put_v(r->a, stack, "next", NULL);
+    TRY(imports_drop(t, r->a, &r->place, stack));
+    put_v(r->a, stack, "imports", NULL);
+    TRY(write_imports(r, t, stack));
     put_s(r->a, stack, "phase", STR("unclean"));
     return stack_status(t, r->a, &r->place, stack, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
                         STR_NONE);
@@ -438,6 +491,12 @@ static struct err *phase_unupdate(struct run *r)
         if (got != OUT_DONE)
             return NULL;
     }
+    TRY(load_template(r, "current")); /* which exports it uses again */
+    gather_imports(r);
+    struct err *e = run_write(r, write_undone, NULL);
+    if (!is_refusal(r, e))
+        return e;
+    r->imports = jv_new_obj(r->a); /* an export that is gone in spite of its use */
     return run_write(r, write_undone, NULL);
 }
 

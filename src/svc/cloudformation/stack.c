@@ -78,7 +78,8 @@ struct err *stack_find(struct call *c, struct str name_or_arn, struct place *out
 {
     struct place p = {c->account, c->region, STR_NONE};
     *out = NULL;
-    if (str_starts_c(name_or_arn, "arn:")) {
+    bool by_arn = str_starts_c(name_or_arn, "arn:");
+    if (by_arn) {
         if (!place_of_arn(name_or_arn, &p) || !str_eq(p.account, c->account) ||
             !str_eq(p.region, c->region))
             return NULL;
@@ -89,7 +90,11 @@ struct err *stack_find(struct call *c, struct str name_or_arn, struct place *out
             return NULL;
     }
     *out_place = p;
-    return stack_load(c->txn, c->arena, &p, out);
+    TRY(stack_load(c->txn, c->arena, &p, out));
+    /* Policies speak of the whole ARN: a true id behind another stack's name names nothing. */
+    if (by_arn && !str_eq(jv_s(jv_get(*out, "arn")), name_or_arn))
+        *out = NULL;
+    return NULL;
 }
 
 struct err *stack_need(struct call *c, struct str name_or_arn, struct place *out_place,
@@ -223,6 +228,18 @@ struct err *stack_status(struct txn *t, struct arena *a, const struct place *p, 
                       .status = str_c(status),
                       .reason = reason};
     return event_add(t, a, p, stack, &e);
+}
+
+struct err *check_updatable(const struct jv *stack)
+{
+    static const char *const states[] = {"CREATE_COMPLETE", "UPDATE_COMPLETE",
+                                         "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED"};
+    struct str status = jv_s(jv_get(stack, "status"));
+    for (size_t i = 0; i < ARRAY_LEN(states); i++)
+        if (str_is(status, states[i]))
+            return NULL;
+    return template_error("Stack:%.*s is in %.*s state and can not be updated.",
+                          STR_ARG(jv_s(jv_get(stack, "arn"))), STR_ARG(status));
 }
 
 bool in_progress(struct str status)

@@ -195,6 +195,47 @@ static struct err *adopt(struct act *x, struct arena *a)
     return NULL;
 }
 
+/* The JSON protocols refuse with status 400: the code tells. */
+static bool is_denied(const struct err *e)
+{
+    return err_is(e, ERR_DENIED) || err_http_status(e) == 403 ||
+           (e->code != NULL && (strstr(e->code, "AccessDenied") != NULL ||
+                                strcmp(e->code, "AuthorizationError") == 0 ||
+                                strcmp(e->code, "UnauthorizedOperation") == 0));
+}
+
+static bool is_not_found(const struct err *e)
+{
+    int status = err_http_status(e);
+    return !is_denied(e) && status >= 400 && status < 500;
+}
+
+struct err *act_find(struct act *x, bool *out_there)
+{
+    struct arena *a CLEANUP(arena_free_ptr) = arena_new(STEP_ARENA_MAX);
+    struct err *e = NULL;
+    *out_there = false;
+    if (x->type->name_style == NAME_NONE) {
+        const struct step *s = type_token_step(x->type);
+        struct jv *out = NULL;
+        if (s == NULL)
+            return NULL;
+        e = call(x, a, s, NULL, &out);
+        if (e == NULL)
+            save_outputs(x, a, NULL, s, out);
+    } else {
+        e = adopt(x, a);
+        if (e == NULL && jv_get(x->row, "id") == NULL)
+            put_v(x->arena, x->row, "id", jv_get(x->row, "name"));
+    }
+    if (e != NULL && is_not_found(e)) {
+        err_free(e);
+        return NULL;
+    }
+    *out_there = e == NULL && jv_get(x->row, "id") != NULL;
+    return e;
+}
+
 static bool ready(const struct act *x, const struct step *s, const struct jv *out)
 {
     if (s->until == NULL)
@@ -272,12 +313,14 @@ struct err *act_probe(struct act *x, bool *out_there)
         struct jv *out;
         struct err *e = call(x, a, s, NULL, &out);
         if (e == NULL) {
-            *out_there = true;
-            return NULL;
+            struct str path = str_c(s->save);
+            path = str_cut(&path, '=');
+            *out_there = s->save == NULL || fill_path(x, out, path) != NULL;
+            if (*out_there)
+                return NULL;
+            continue;
         }
-        bool unknown = err_is(e, ERR_DENIED) || err_http_status(e) == 403 ||
-                       err_http_status(e) >= 500;
-        if (unknown)
+        if (!is_not_found(e) && !(is_denied(e) && s->ignore != NULL))
             return explain(s, e);
         err_free(e);
     }

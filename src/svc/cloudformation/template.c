@@ -1,6 +1,7 @@
 /* From text to a template: sections, limits, and whether every name that is used is defined. */
 #include "template.h"
 
+#include "core/map.h"
 #include "core/yaml.h"
 
 #include <stdarg.h>
@@ -38,6 +39,19 @@ bool is_pseudo(struct str name)
     return false;
 }
 
+static struct err *check_variable(struct str name)
+{
+    bool ok = name.n > 0;
+    for (size_t i = 0; ok && i < name.n; i++) {
+        char c = name.p[i];
+        ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+             c == '_' || c == '.' || c == ':';
+    }
+    return ok ? NULL
+              : template_error("Template error: variable names in Fn::Sub syntax must contain only "
+                               "alphanumeric characters, underscores, periods, and colons");
+}
+
 struct err *sub_each(struct str text, struct err *(*fn)(void *ctx, bool literal, struct str part),
                      void *ctx)
 {
@@ -58,6 +72,7 @@ struct err *sub_each(struct str text, struct err *(*fn)(void *ctx, bool literal,
             TRY(fn(ctx, true, str_skip(name, 1)));
             TRY(fn(ctx, true, STR("}")));
         } else {
+            TRY(check_variable(str_trim(name)));
             TRY(fn(ctx, false, str_trim(name)));
         }
     }
@@ -129,6 +144,46 @@ static struct err *check_sections(const struct template *t)
     return NULL;
 }
 
+/* Map names, keys below them, and values: texts (which numbers and booleans stand for) or lists. */
+static struct err *check_mappings(const struct jv *mappings)
+{
+    for (size_t i = 0; i < jv_len(mappings); i++) {
+        const struct jv *map = &mappings->obj.v[i].value;
+        for (size_t k = 0; k < jv_len(map); k++) {
+            const struct jv *entry = &map->obj.v[k].value;
+            if (entry->type != JV_OBJ)
+                return template_error("Template format error: Every Mappings member %.*s must be a "
+                                      "map", (int)(map->obj.v[k].key.n < 100
+                                                       ? map->obj.v[k].key.n : 100),
+                                      map->obj.v[k].key.p);
+            for (size_t j = 0; j < entry->obj.n; j++) {
+                enum jv_type type = entry->obj.v[j].value.type;
+                if (type == JV_OBJ || type == JV_NULL)
+                    return template_error("Template format error: Every Mappings attribute must be "
+                                          "a String or a List.");
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Delete, Retain and, for DeletionPolicy, RetainExceptOnCreate. */
+static struct err *check_policy(struct str name, const struct jv *r, const char *member,
+                                bool deletion)
+{
+    const struct jv *v = jv_get(r, member);
+    struct str policy = jv_s(v);
+    if (v == NULL || str_is(policy, "Delete") || str_is(policy, "Retain") ||
+        (deletion && str_is(policy, "RetainExceptOnCreate")))
+        return NULL;
+    if (str_is(policy, "Snapshot"))
+        return err_aws(501, "NotImplemented", "%s Snapshot (of %.*s) is not built in this version "
+                       "of Ward.", member, STR_ARG(name));
+    return template_error("Template error: %s of %.*s must be Delete%s Retain%s", member,
+                          STR_ARG(name), deletion ? "," : " or",
+                          deletion ? " or RetainExceptOnCreate" : "");
+}
+
 static struct err *check_resource(struct str name, const struct jv *r)
 {
     static const char *const known[] = {"Type", "Properties", "DependsOn", "Condition",
@@ -138,6 +193,10 @@ static struct err *check_resource(struct str name, const struct jv *r)
         bool ok = false;
         for (size_t k = 0; k < ARRAY_LEN(known); k++)
             ok = ok || str_is(r->obj.v[i].key, known[k]);
+        if (str_is(r->obj.v[i].key, "CreationPolicy") || str_is(r->obj.v[i].key, "UpdatePolicy"))
+            return err_aws(501, "NotImplemented",
+                           "%.*s (of %.*s) is not built in this version of Ward.",
+                           STR_ARG(r->obj.v[i].key), STR_ARG(name));
         if (!ok)
             return template_error("Invalid template resource property '%.*s'",
                                   (int)(r->obj.v[i].key.n < 100 ? r->obj.v[i].key.n : 100),
@@ -150,16 +209,8 @@ static struct err *check_resource(struct str name, const struct jv *r)
     if (p != NULL && p->type != JV_OBJ && p->type != JV_NULL)
         return template_error("Template format error: [/Resources/%.*s] Properties must be an "
                               "object.", STR_ARG(name));
-    struct str deletion = jv_s(jv_get(r, "DeletionPolicy"));
-    struct str replace = jv_s(jv_get(r, "UpdateReplacePolicy"));
-    if (deletion.p != NULL && !str_is(deletion, "Delete") && !str_is(deletion, "Retain") &&
-        !str_is(deletion, "RetainExceptOnCreate"))
-        return template_error("Template error: DeletionPolicy of %.*s must be Delete, Retain or "
-                              "RetainExceptOnCreate (Snapshot is not built)", STR_ARG(name));
-    if (replace.p != NULL && !str_is(replace, "Delete") && !str_is(replace, "Retain"))
-        return template_error("Template error: UpdateReplacePolicy of %.*s must be Delete or "
-                              "Retain (Snapshot is not built)", STR_ARG(name));
-    return NULL;
+    TRY(check_policy(name, r, "DeletionPolicy", true));
+    return check_policy(name, r, "UpdateReplacePolicy", false);
 }
 
 /* -- names ------------------------------------------------------------------------------------- */
@@ -168,14 +219,16 @@ struct names { /* of one walk through a value */
     const struct template *t;
     const struct jv *locals; /* the variables of the Fn::Sub around, or NULL */
     bool conditions_only;    /* in Conditions: no resources */
+    const char *block;       /* "Resources" */
+    struct str entity;       /* in it */
     int depth;
 };
 
-static struct err *unresolved(struct str name)
+struct err *template_unresolved(struct str name, const char *block)
 {
     return template_error("Template format error: Unresolved resource dependencies [%.*s] in the "
-                          "Resources block of the template",
-                          (int)(name.n < 200 ? name.n : 200), name.p == NULL ? "" : name.p);
+                          "%s block of the template", (int)(name.n < 200 ? name.n : 200),
+                          name.p == NULL ? "" : name.p, block);
 }
 
 static struct err *check_name(const struct names *n, struct str name, bool attribute)
@@ -185,7 +238,7 @@ static struct err *check_name(const struct names *n, struct str name, bool attri
         return NULL;
     if (!n->conditions_only && jv_get_str(n->t->resources, name) != NULL)
         return NULL;
-    return unresolved(name);
+    return template_unresolved(name, n->block);
 }
 
 static struct err *check_sub_part(void *ctx, bool literal, struct str part)
@@ -236,11 +289,34 @@ static struct err *check_get_att(const struct names *n, const struct jv *arg)
     return NULL;
 }
 
+static struct err *check_if(const struct names *n, const struct jv *arg)
+{
+    struct str name = jv_s(jv_at(arg, 0));
+    if (jv_len(arg) != 3 || name.p == NULL)
+        return template_error("Template error: Fn::If requires a list argument with the first "
+                              "element being a condition");
+    if (jv_get_str(n->t->conditions, name) == NULL)
+        return template_error("Template error: unresolved condition dependency %.*s in the %s "
+                              "block of the template", (int)(name.n < 200 ? name.n : 200), name.p,
+                              n->block);
+    return check_value(n, arg);
+}
+
+static struct err *check_find(const struct names *n, const struct jv *arg)
+{
+    struct str map = jv_s(jv_at(arg, 0));
+    if (map.p != NULL && jv_get_str(n->t->mappings, map) == NULL)
+        return template_error("Template error: Mapping named '%.*s' is not present in the "
+                              "'Mappings' section of template.",
+                              (int)(map.n < 100 ? map.n : 100), map.p);
+    return check_value(n, arg);
+}
+
 static struct err *check_function(const struct names *n, struct str fn, const struct jv *arg)
 {
-    static const char *const known[] = {
-        "Fn::Join", "Fn::Select", "Fn::Split", "Fn::If", "Fn::Equals", "Fn::And", "Fn::Or",
-        "Fn::Not", "Fn::ImportValue", "Fn::FindInMap", "Fn::Base64", "Fn::GetAZs", "Fn::Cidr"};
+    static const char *const known[] = {"Fn::Join",   "Fn::Select", "Fn::Split", "Fn::ImportValue",
+                                        "Fn::Base64", "Fn::GetAZs", "Fn::Cidr"};
+    static const char *const tests[] = {"Fn::Equals", "Fn::And", "Fn::Or", "Fn::Not"};
     if (str_is(fn, "Ref"))
         return jv_is(arg, JV_STR) ? check_name(n, arg->s, false)
                                   : template_error("Template format error: Every Ref must be a "
@@ -249,9 +325,18 @@ static struct err *check_function(const struct names *n, struct str fn, const st
         return check_get_att(n, arg);
     if (str_is(fn, "Fn::Sub"))
         return check_sub(n, arg);
+    if (str_is(fn, "Fn::If"))
+        return check_if(n, arg);
+    if (str_is(fn, "Fn::FindInMap"))
+        return check_find(n, arg);
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
         if (str_is(fn, known[i]))
             return check_value(n, arg);
+    for (size_t i = 0; i < ARRAY_LEN(tests); i++)
+        if (str_is(fn, tests[i]))
+            return n->conditions_only ? check_value(n, arg)
+                                      : template_error("Template error: %s can be used in "
+                                                       "Conditions only.", tests[i]);
     if (str_is(fn, "Fn::Transform") || str_starts_c(fn, "Fn::ForEach") ||
         str_is(fn, "Fn::ToJsonString") || str_is(fn, "Fn::Length"))
         return err_aws(501, "NotImplemented",
@@ -267,12 +352,23 @@ static struct err *check_value(const struct names *n, const struct jv *v)
     const struct jv *arg;
     if (n->depth > TEMPLATE_DEPTH_MAX)
         return template_error("Template format error: values nest too deeply.");
+    if (jv_is(v, JV_NULL))
+        return template_error("Template format error: [/%s/%.*s] 'null' values are not allowed in "
+                              "templates", n->block, (int)(n->entity.n < 100 ? n->entity.n : 100),
+                              n->entity.p == NULL ? "" : n->entity.p);
     struct names below = *n;
     below.depth++;
     if (function_of(v, &fn, &arg))
         return check_function(&below, fn, arg);
-    for (size_t i = 0; jv_is(v, JV_OBJ) && i < v->obj.n; i++)
+    for (size_t i = 0; jv_is(v, JV_OBJ) && i < v->obj.n; i++) {
+        struct str key = v->obj.v[i].key;
+        if (str_starts_c(key, "Fn::")) /* beside others it would be taken for plain text */
+            return template_error("Template error: %.*s must be the only member of its object, in "
+                                  "%s %.*s", (int)(key.n < 60 ? key.n : 60), key.p, n->block,
+                                  (int)(n->entity.n < 100 ? n->entity.n : 100),
+                                  n->entity.p == NULL ? "" : n->entity.p);
         TRY(check_value(&below, &v->obj.v[i].value));
+    }
     for (size_t i = 0; jv_is(v, JV_ARR) && i < v->arr.n; i++)
         TRY(check_value(&below, &v->arr.v[i]));
     return NULL;
@@ -302,23 +398,28 @@ static struct err *check_depends(const struct template *t, const struct jv *r)
     for (size_t i = 0; i < n; i++) {
         struct str name = d->type == JV_STR ? d->s : jv_s(&d->arr.v[i]);
         if (jv_get_str(t->resources, name) == NULL)
-            return unresolved(name);
+            return template_unresolved(name, "Resources");
     }
     return NULL;
 }
 
 static struct err *check_all(const struct template *t)
 {
-    struct names n = {.t = t};
+    struct names n = {.t = t, .block = "Resources"};
+    TRY(check_mappings(t->mappings));
+    TRY(template_param_defs(t));
     for (size_t i = 0; i < jv_len(t->resources); i++) {
         const struct jv_member *m = &t->resources->obj.v[i];
+        n.entity = m->key;
         TRY(check_resource(m->key, &m->value));
         TRY(check_condition_name(t, m->key, &m->value));
         TRY(check_depends(t, &m->value));
         TRY(check_value(&n, jv_get(&m->value, "Properties")));
     }
+    n.block = "Outputs";
     for (size_t i = 0; i < jv_len(t->outputs); i++) {
         const struct jv_member *m = &t->outputs->obj.v[i];
+        n.entity = m->key;
         if (jv_get(&m->value, "Value") == NULL)
             return template_error("Template format error: Output %.*s is malformed. A Value is "
                                   "required.", STR_ARG(m->key));
@@ -326,7 +427,29 @@ static struct err *check_all(const struct template *t)
         TRY(check_value(&n, &m->value));
     }
     n.conditions_only = true;
+    n.block = "Conditions";
+    n.entity = STR_NONE;
     return check_value(&n, t->conditions);
+}
+
+/* As in YAML: of two resources of one name one would silently not be made. */
+static struct err *check_keys(const struct jv *v)
+{
+    static char here;
+    struct map seen = MAP_INIT;
+    struct err *e = NULL;
+    for (size_t i = 0; e == NULL && jv_is(v, JV_OBJ) && i < v->obj.n; i++) {
+        struct str key = v->obj.v[i].key;
+        if (map_put(&seen, key, &here) != NULL)
+            e = err_new(ERR_INVALID, "the key \"%.*s\" is there twice",
+                        (int)(key.n < 100 ? key.n : 100), key.p);
+        else
+            e = check_keys(&v->obj.v[i].value);
+    }
+    map_clear(&seen);
+    for (size_t i = 0; e == NULL && jv_is(v, JV_ARR) && i < v->arr.n; i++)
+        e = check_keys(&v->arr.v[i]);
+    return e;
 }
 
 static struct err *parse_text(struct arena *a, struct str text, struct jv **out)
@@ -334,6 +457,8 @@ static struct err *parse_text(struct arena *a, struct str text, struct jv **out)
     struct str s = str_trim(text);
     bool json = s.n > 0 && s.p[0] == '{';
     struct err *e = json ? json_parse(a, s, TEMPLATE_DEPTH_MAX, out) : yaml_parse(a, text, out);
+    if (e == NULL && json)
+        e = check_keys(*out);
     if (e == NULL)
         return NULL;
     struct err *named = template_error("Template format error: %s not well-formed. (%.400s)",
@@ -364,6 +489,7 @@ struct err *template_parse(struct arena *a, struct str text, struct template *ou
         return template_error("Template format error: At least one Resources member must be "
                               "defined.");
     TRY(check_names(t.parameters, "Parameters"));
+    TRY(check_names(t.mappings, "Mappings"));
     TRY(check_names(t.conditions, "Conditions"));
     TRY(check_names(t.resources, "Resources"));
     TRY(check_names(t.outputs, "Outputs"));

@@ -91,6 +91,8 @@ struct err *template_order(struct scope *s, struct order *out) MUST_CHECK;
 struct err *order_of(struct arena *a, const struct jv *graph, struct order *out) MUST_CHECK;
 
 /* private to the engine */
+struct err *template_unresolved(struct str name, const char *block) MUST_CHECK;
+struct err *template_param_defs(const struct template *t) MUST_CHECK; /* what they may hold */
 struct err *template_condition(struct scope *s, const struct jv *v, int depth, bool *out)
     MUST_CHECK;
 struct err *resolve_cidr(struct scope *s, const struct jv *args, const struct jv **out) MUST_CHECK;

@@ -24,18 +24,33 @@ const struct prop *type_prop(const struct rtype *t, struct str name)
     return NULL;
 }
 
+const struct step *type_token_step(const struct rtype *t)
+{
+    const struct step *s = t->steps;
+    while (s->on != 0 && (s->on & ON_CREATE) == 0)
+        s++;
+    return s->on != 0 && s->in != NULL && strstr(s->in, "\"$token\"") != NULL ? s : NULL;
+}
+
 void put_v(struct arena *a, struct jv *o, const char *key, const struct jv *v)
 {
     if (v != NULL) {
         jv_set(a, o, str_c(key), v);
         return;
     }
-    for (size_t i = 0; i < jv_len(o); i++)
-        if (str_is(o->obj.v[i].key, key)) {
-            memmove(&o->obj.v[i], &o->obj.v[i + 1], (o->obj.n - i - 1) * sizeof o->obj.v[0]);
-            o->obj.n--;
-            return;
-        }
+    /* Into an array of its own: who holds another member (a row's "next", its "prev") goes on
+     * holding it, and does not find its neighbour there. */
+    for (size_t i = 0; i < jv_len(o); i++) {
+        if (!str_is(o->obj.v[i].key, key))
+            continue;
+        struct jv_member *rest = ARENA_ARRAY(a, o->obj.n, struct jv_member);
+        memcpy(rest, o->obj.v, i * sizeof *rest);
+        memcpy(rest + i, o->obj.v + i + 1, (o->obj.n - i - 1) * sizeof *rest);
+        o->cap = (uint32_t)o->obj.n;
+        o->obj.v = rest;
+        o->obj.n--;
+        return;
+    }
 }
 
 void put_s(struct arena *a, struct jv *o, const char *key, struct str v)
@@ -115,6 +130,35 @@ static struct err *as_list(struct arena *a, const struct jv *v, const struct jv 
     return NULL;
 }
 
+static struct err *unsupported(struct str name)
+{
+    return template_error("Encountered unsupported property %.*s",
+                          (int)(name.n < 200 ? name.n : 200), name.p);
+}
+
+static bool among(const char *words, struct str word)
+{
+    for (struct str rest = str_c(words); rest.p != NULL;)
+        if (str_eq(str_cut(&rest, ' '), word))
+            return true;
+    return false;
+}
+
+static struct err *check_members(const struct prop *p, const struct jv *v)
+{
+    if (jv_is(v, JV_ARR)) {
+        for (size_t i = 0; i < v->arr.n; i++)
+            TRY(check_members(p, &v->arr.v[i]));
+        return NULL;
+    }
+    if (!jv_is(v, JV_OBJ))
+        return mistyped(p, "made of objects");
+    for (size_t i = 0; i < v->obj.n; i++)
+        if (!among(p->members, v->obj.v[i].key))
+            return unsupported(v->obj.v[i].key);
+    return NULL;
+}
+
 /* Tags as a list of Key and Value with texts in them, those of the stack first. */
 static struct err *as_tags(struct arena *a, const struct prop *p, const struct jv *v,
                            const struct jv *more, const struct jv **out)
@@ -129,8 +173,11 @@ static struct err *as_tags(struct arena *a, const struct prop *p, const struct j
         for (size_t i = 0; i < jv_len(from); i++) {
             struct str key = template_scalar(a, jv_get(jv_at(from, i), "Key"));
             struct str value = template_scalar(a, jv_get(jv_at(from, i), "Value"));
-            if (key.p == NULL || value.p == NULL)
+            if (key.p == NULL || value.p == NULL || jv_len(jv_at(from, i)) != 2)
                 return mistyped(p, "a list of Key and Value");
+            if (str_starts_c(key, "aws:"))
+                return template_error("aws: prefixed tag key names are not allowed for external "
+                                      "use.");
             if (round == 0 && jv_get_str(own, key) != NULL)
                 continue;
             struct jv *tag = jv_new_obj(a);
@@ -183,8 +230,7 @@ struct err *type_props(struct arena *a, const struct rtype *t, const struct jv *
     for (size_t i = 0; i < jv_len(given); i++) {
         struct str name = given->obj.v[i].key;
         if (type_prop(t, name) == NULL)
-            return template_error("Encountered unsupported property %.*s",
-                                  (int)(name.n < 200 ? name.n : 200), name.p);
+            return unsupported(name);
     }
     for (const struct prop *p = t->props; p->name != NULL; p++) {
         const struct jv *v = jv_get(given, p->name), *done = NULL;
@@ -194,6 +240,8 @@ struct err *type_props(struct arena *a, const struct rtype *t, const struct jv *
             TRY(as_tags(a, p, v, stack_tags, &done));
         else if (v != NULL)
             TRY(convert(a, p, v, &done));
+        if (done != NULL && p->members != NULL)
+            TRY(check_members(p, done));
         if (done == NULL && (p->flags & P_REQUIRED) != 0)
             return template_error("Property %s cannot be empty.", p->name);
         if (done != NULL)

@@ -38,6 +38,9 @@ struct prop {
     /* Members within the value that the API calls by another name, blank-separated:
      * "Event=Events[]" (into a list of one), "S3Key=Key". */
     const char *rename;
+    /* What the value, or each element of it, may hold, blank-separated, where the steps pick
+     * members out of it. NULL: it is handed on whole, and the service's shape is the measure. */
+    const char *members;
 };
 
 enum {
@@ -45,7 +48,10 @@ enum {
     ON_UPDATE = 2, /* `when` or `each` changed */
     ON_GONE = 4,   /* `when` was there and is not, or an element of `each` is not */
     ON_DELETE = 8,
-    ON_PROBE = 16, /* before making what the template names: success means that it is there */
+    /* Before making what the template names: success means that it is there (with `save`: if the
+     * output has the first member of it). With `ignore` the caller may be denied it, since the
+     * making itself refuses a name that is taken. */
+    ON_PROBE = 16,
     ON_ADOPT = 32, /* after a try that a crash cut short turns out to have made it */
 };
 
@@ -89,6 +95,9 @@ extern const struct rtype *const types_kms[], *const types_s3[], *const types_me
 
 const struct rtype *type_find(struct str name); /* NULL: unknown */
 const struct prop *type_prop(const struct rtype *t, struct str name);
+/* The call that makes it, if that takes a client token, so that making it again makes it once; else
+ * NULL. */
+const struct step *type_token_step(const struct rtype *t);
 
 /* Properties as resolved from the template, brought into their declared types. Errors name what is
  * wrong: "Encountered unsupported property X", "Property X cannot be empty." */
@@ -113,6 +122,9 @@ struct act {
 };
 /* Carries out the steps of one phase (ON_…), from row.step on. */
 struct err *act_run(struct act *x, unsigned phase) MUST_CHECK;
+/* Finds the id of what a try that was cut short may have made: by its name, or by the client token
+ * of the call, which is made again then. false: it is not there, or nobody can tell. */
+struct err *act_find(struct act *x, bool *out_there) MUST_CHECK;
 /* Whether the thing that the template names is there already (ON_PROBE). */
 struct err *act_probe(struct act *x, bool *out_there) MUST_CHECK;
 /* Ref (attr STR_NONE) and Fn::GetAtt. */

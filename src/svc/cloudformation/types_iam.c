@@ -46,13 +46,15 @@ static const struct prop role_props[] = {
     {"MaxSessionDuration", P_INT, 0, NULL},
     {"Path", P_STR, P_REPLACE, NULL},
     {"PermissionsBoundary", P_STR, 0, NULL},
-    {"Policies", P_LIST, 0, NULL},
+    {"Policies", P_LIST, 0, NULL, "PolicyDocument PolicyName"},
     {"RoleName", P_STR, P_REPLACE, NULL},
     {"Tags", P_TAGS, 0, NULL},
     {0},
 };
 
 static const struct step role_steps[] = {
+    {.on = ON_PROBE, .room = "iam", .op = "GetRole", .in = "{\"RoleName\":\"$name\"}",
+     .ignore = "*"},
     {.on = ON_CREATE, .room = "iam", .op = "CreateRole",
      .in = "{\"RoleName\":\"$name\",\"Path\":\"$p.Path\",\"Description\":\"$p.Description\","
            "\"AssumeRolePolicyDocument\":\"$p.AssumeRolePolicyDocument\","
@@ -90,13 +92,15 @@ static const struct prop user_props[] = {
     {"ManagedPolicyArns", P_LIST, 0, NULL},
     {"Path", P_STR, P_REPLACE, NULL},
     {"PermissionsBoundary", P_STR, 0, NULL},
-    {"Policies", P_LIST, 0, NULL},
+    {"Policies", P_LIST, 0, NULL, "PolicyDocument PolicyName"},
     {"Tags", P_TAGS, 0, NULL},
     {"UserName", P_STR, P_REPLACE, NULL},
     {0},
 };
 
 static const struct step user_steps[] = {
+    {.on = ON_PROBE, .room = "iam", .op = "GetUser", .in = "{\"UserName\":\"$name\"}",
+     .ignore = "*"},
     {.on = ON_CREATE, .room = "iam", .op = "CreateUser",
      .in = "{\"UserName\":\"$name\",\"Path\":\"$p.Path\",\"Tags\":\"$p.Tags\","
            "\"PermissionsBoundary\":\"$p.PermissionsBoundary\"}",
@@ -125,11 +129,13 @@ static const struct prop group_props[] = {
     {"GroupName", P_STR, P_REPLACE, NULL},
     {"ManagedPolicyArns", P_LIST, 0, NULL},
     {"Path", P_STR, P_REPLACE, NULL},
-    {"Policies", P_LIST, 0, NULL},
+    {"Policies", P_LIST, 0, NULL, "PolicyDocument PolicyName"},
     {0},
 };
 
 static const struct step group_steps[] = {
+    {.on = ON_PROBE, .room = "iam", .op = "GetGroup", .in = "{\"GroupName\":\"$name\"}",
+     .ignore = "*"},
     {.on = ON_CREATE, .room = "iam", .op = "CreateGroup",
      .in = "{\"GroupName\":\"$name\",\"Path\":\"$p.Path\"}", .save = "Group.Arn=Arn",
      .exists = "EntityAlreadyExists"},
@@ -217,6 +223,8 @@ static const struct prop managed_props[] = {
 
 /* A policy keeps five versions: the former default goes once the new one is in force. */
 static const struct step managed_steps[] = {
+    {.on = ON_PROBE, .room = "iam", .op = "GetPolicy",
+     .in = "{\"PolicyArn\":\"=arn:aws:iam::<account>:policy<p.Path|/><name>\"}", .ignore = "*"},
     {.on = ON_CREATE, .room = "iam", .op = "CreatePolicy",
      .in = "{\"PolicyName\":\"$name\",\"Path\":\"$p.Path\",\"Description\":\"$p.Description\","
            "\"PolicyDocument\":\"$p.PolicyDocument\"}",
@@ -255,6 +263,8 @@ static const struct prop profile_props[] = {
 };
 
 static const struct step profile_steps[] = {
+    {.on = ON_PROBE, .room = "iam", .op = "GetInstanceProfile",
+     .in = "{\"InstanceProfileName\":\"$name\"}", .ignore = "*"},
     {.on = ON_CREATE, .room = "iam", .op = "CreateInstanceProfile",
      .in = "{\"InstanceProfileName\":\"$name\",\"Path\":\"$p.Path\"}",
      .save = "InstanceProfile.Arn=Arn", .exists = "EntityAlreadyExists"},

@@ -21,8 +21,12 @@
 static const struct prop group_props[] = {
     {"GroupDescription", P_STR, P_REQUIRED | P_REPLACE, NULL},
     {"GroupName", P_STR, P_REPLACE, NULL},
-    {"SecurityGroupEgress", P_LIST, 0, NULL},
-    {"SecurityGroupIngress", P_LIST, 0, NULL},
+    {"SecurityGroupEgress", P_LIST, 0, NULL,
+     "CidrIp CidrIpv6 Description DestinationPrefixListId DestinationSecurityGroupId FromPort "
+     "IpProtocol ToPort"},
+    {"SecurityGroupIngress", P_LIST, 0, NULL,
+     "CidrIp CidrIpv6 Description FromPort IpProtocol SourcePrefixListId SourceSecurityGroupId "
+     "ToPort"},
     {"Tags", P_TAGS, 0, NULL},
     {"VpcId", P_STR, P_REPLACE, NULL},
     {0},
@@ -33,6 +37,10 @@ static const struct prop group_props[] = {
     "[{\"CidrIp\":\"0.0.0.0/0\"}]}]}"
 
 static const struct step group_steps[] = {
+    {.on = ON_PROBE, .room = "ec2", .op = "DescribeSecurityGroups",
+     .in = "{\"Filters\":[{\"Name\":\"group-name\",\"Values\":[\"$name\"]},"
+           "{\"Name\":\"vpc-id\",\"Values!\":[\"$p.VpcId\"]}]}",
+     .save = "SecurityGroups.0.GroupId=Found", .ignore = "*"},
     {.on = ON_CREATE, .room = "ec2", .op = "CreateSecurityGroup",
      .in = "{\"GroupName\":\"$name\",\"Description\":\"$p.GroupDescription\","
            "\"VpcId\":\"$p.VpcId\",\"TagSpecifications\":[{\"ResourceType\":\"security-group\","
@@ -76,10 +84,21 @@ static const struct rtype group = {.name = "AWS::EC2::SecurityGroup", .props = g
                                    .name_prop = "GroupName", .name_style = NAME_ANY,
                                    .name_max = 255};
 
+/* The description is no part of what tells rules apart: a rule with another one takes its place. */
+#define RULE_ANEW(way, peer)                                                                       \
+    {.on = ON_UPDATE | ON_GONE, .when = "Description", .room = "ec2",                              \
+     .op = "RevokeSecurityGroup" way,                                                              \
+     .in = "{\"GroupId\":\"$p.GroupId\"," PERMISSION("$p.", peer) "}",                             \
+     .ignore = "InvalidPermission.NotFound"},                                                      \
+    {.on = ON_UPDATE | ON_GONE, .when = "Description", .room = "ec2",                              \
+     .op = "AuthorizeSecurityGroup" way,                                                           \
+     .in = "{\"GroupId\":\"$p.GroupId\"," PERMISSION("$p.", peer) "}",                             \
+     .ignore = "InvalidPermission.Duplicate"}
+
 static const struct prop ingress_props[] = {
     {"CidrIp", P_STR, P_REPLACE, NULL},
     {"CidrIpv6", P_STR, P_REPLACE, NULL},
-    {"Description", P_STR, P_REPLACE, NULL},
+    {"Description", P_STR, 0, NULL},
     {"FromPort", P_INT, P_REPLACE, NULL},
     {"GroupId", P_STR, P_REQUIRED | P_REPLACE, NULL},
     {"IpProtocol", P_STR, P_REQUIRED | P_REPLACE, NULL},
@@ -93,6 +112,7 @@ static const struct step ingress_steps[] = {
     {.on = ON_CREATE, .room = "ec2", .op = "AuthorizeSecurityGroupIngress",
      .in = "{\"GroupId\":\"$p.GroupId\"," PERMISSION("$p.", "Source") "}",
      .exists = "InvalidPermission.Duplicate"},
+    RULE_ANEW("Ingress", "Source"),
     {.on = ON_DELETE, .room = "ec2", .op = "RevokeSecurityGroupIngress",
      .in = "{\"GroupId\":\"$p.GroupId\"," PERMISSION("$p.", "Source") "}",
      .ignore = "InvalidPermission.NotFound InvalidGroup.NotFound"},
@@ -109,7 +129,7 @@ static const struct rtype ingress = {.name = "AWS::EC2::SecurityGroupIngress",
 static const struct prop egress_props[] = {
     {"CidrIp", P_STR, P_REPLACE, NULL},
     {"CidrIpv6", P_STR, P_REPLACE, NULL},
-    {"Description", P_STR, P_REPLACE, NULL},
+    {"Description", P_STR, 0, NULL},
     {"DestinationPrefixListId", P_STR, P_REPLACE, NULL},
     {"DestinationSecurityGroupId", P_STR, P_REPLACE, NULL},
     {"FromPort", P_INT, P_REPLACE, NULL},
@@ -123,6 +143,7 @@ static const struct step egress_steps[] = {
     {.on = ON_CREATE, .room = "ec2", .op = "AuthorizeSecurityGroupEgress",
      .in = "{\"GroupId\":\"$p.GroupId\"," PERMISSION("$p.", "Destination") "}",
      .exists = "InvalidPermission.Duplicate"},
+    RULE_ANEW("Egress", "Destination"),
     {.on = ON_DELETE, .room = "ec2", .op = "RevokeSecurityGroupEgress",
      .in = "{\"GroupId\":\"$p.GroupId\"," PERMISSION("$p.", "Destination") "}",
      .ignore = "InvalidPermission.NotFound InvalidGroup.NotFound"},
@@ -202,20 +223,28 @@ static const struct prop instance_props[] = {
     {"IamInstanceProfile", P_STR, P_REPLACE, NULL},
     {"ImageId", P_STR, P_REPLACE, NULL},
     {"InstanceInitiatedShutdownBehavior", P_STR, P_REPLACE, NULL},
-    {"InstanceType", P_STR, P_REPLACE, NULL},
+    {"InstanceType", P_STR, 0, NULL},
     {"KeyName", P_STR, P_REPLACE, NULL},
     {"MetadataOptions", P_OBJ, P_REPLACE, NULL},
     {"Monitoring", P_BOOL, P_REPLACE, NULL},
     {"NetworkInterfaces", P_LIST, P_REPLACE, "GroupSet=Groups"},
     {"PrivateIpAddress", P_STR, P_REPLACE, NULL},
-    {"SecurityGroupIds", P_LIST, P_REPLACE, NULL},
+    {"SecurityGroupIds", P_LIST, 0, NULL},
     {"SecurityGroups", P_LIST, P_REPLACE, NULL},
     {"SubnetId", P_STR, P_REPLACE, NULL},
     {"Tags", P_TAGS, 0, NULL},
     {"Tenancy", P_STR, P_REPLACE, NULL},
-    {"UserData", P_STR, P_REPLACE, NULL},
+    {"UserData", P_STR, 0, NULL},
     {0},
 };
+
+#define STOPPED_FOR "InstanceType UserData"
+#define INSTANCE_SAVE                                                                              \
+    "Reservations.0.Instances.0.PrivateIpAddress=PrivateIp;"                                       \
+    "Reservations.0.Instances.0.PublicIpAddress=PublicIp;"                                         \
+    "Reservations.0.Instances.0.PrivateDnsName=PrivateDnsName;"                                    \
+    "Reservations.0.Instances.0.PublicDnsName=PublicDnsName;"                                      \
+    "Reservations.0.Instances.0.Placement.AvailabilityZone=AvailabilityZone"
 
 static const struct step instance_steps[] = {
     {.on = ON_CREATE, .room = "ec2", .op = "RunInstances",
@@ -239,12 +268,26 @@ static const struct step instance_steps[] = {
      .save = "Instances.0.InstanceId=@id"},
     {.on = ON_CREATE, .room = "ec2", .op = "DescribeInstances",
      .in = "{\"InstanceIds\":[\"$id\"]}",
-     .save = "Reservations.0.Instances.0.PrivateIpAddress=PrivateIp;"
-             "Reservations.0.Instances.0.PublicIpAddress=PublicIp;"
-             "Reservations.0.Instances.0.PrivateDnsName=PrivateDnsName;"
-             "Reservations.0.Instances.0.PublicDnsName=PublicDnsName;"
-             "Reservations.0.Instances.0.Placement.AvailabilityZone=AvailabilityZone",
+     .save = INSTANCE_SAVE, .until = "Reservations.0.Instances.0.State.Name=running"},
+    /* Some changes need a machine that stands still. */
+    {.on = ON_UPDATE | ON_GONE, .when = STOPPED_FOR, .room = "ec2", .op = "StopInstances",
+     .in = "{\"InstanceIds\":[\"$id\"]}"},
+    {.on = ON_UPDATE | ON_GONE, .when = STOPPED_FOR, .room = "ec2", .op = "DescribeInstances",
+     .in = "{\"InstanceIds\":[\"$id\"]}",
+     .until = "Reservations.0.Instances.0.State.Name=stopped"},
+    {.on = ON_UPDATE | ON_GONE, .when = "InstanceType", .room = "ec2",
+     .op = "ModifyInstanceAttribute",
+     .in = "{\"InstanceId\":\"$id\",\"InstanceType\":{\"Value\":\"$p.InstanceType|m1.small\"}}"},
+    {.on = ON_UPDATE | ON_GONE, .when = "UserData", .room = "ec2",
+     .op = "ModifyInstanceAttribute",
+     .in = "{\"InstanceId\":\"$id\",\"UserData\":{\"Value\":\"$p.UserData|\"}}"},
+    {.on = ON_UPDATE | ON_GONE, .when = STOPPED_FOR, .room = "ec2", .op = "StartInstances",
+     .in = "{\"InstanceIds\":[\"$id\"]}"},
+    {.on = ON_UPDATE | ON_GONE, .when = STOPPED_FOR, .room = "ec2", .op = "DescribeInstances",
+     .in = "{\"InstanceIds\":[\"$id\"]}", .save = INSTANCE_SAVE,
      .until = "Reservations.0.Instances.0.State.Name=running"},
+    {.on = ON_UPDATE, .when = "SecurityGroupIds", .room = "ec2", .op = "ModifyInstanceAttribute",
+     .in = "{\"InstanceId\":\"$id\",\"Groups\":\"$p.SecurityGroupIds\"}"},
     {.on = ON_UPDATE | ON_GONE, .when = "DisableApiTermination", .room = "ec2",
      .op = "ModifyInstanceAttribute",
      .in = "{\"InstanceId\":\"$id\",\"DisableApiTermination\":"

@@ -61,6 +61,8 @@ static const struct prop alias_props[] = {
 };
 
 static const struct step alias_steps[] = {
+    {.on = ON_PROBE, .room = "kms", .op = "DescribeKey", .in = "{\"KeyId\":\"$name\"}",
+     .ignore = "*"},
     {.on = ON_CREATE, .room = "kms", .op = "CreateAlias",
      .in = "{\"AliasName\":\"$name\",\"TargetKeyId\":\"$p.TargetKeyId\"}",
      .exists = "AlreadyExistsException"},

@@ -4,10 +4,10 @@
 
 static const struct prop function_props[] = {
     {"Architectures", P_LIST, 0, NULL},
-    {"Code", P_OBJ, P_REQUIRED, NULL},
+    {"Code", P_OBJ, P_REQUIRED, NULL, "ImageUri S3Bucket S3Key S3ObjectVersion ZipFile"},
     {"DeadLetterConfig", P_OBJ, 0, NULL},
     {"Description", P_STR, 0, NULL},
-    {"Environment", P_OBJ, 0, NULL},
+    {"Environment", P_OBJ, 0, NULL, "Variables"},
     {"EphemeralStorage", P_OBJ, 0, NULL},
     {"FunctionName", P_STR, P_REPLACE, NULL},
     {"Handler", P_STR, 0, NULL},
@@ -25,6 +25,8 @@ static const struct prop function_props[] = {
 };
 
 static const struct step function_steps[] = {
+    {.on = ON_PROBE, .room = "lambda", .op = "GetFunctionConfiguration",
+     .in = "{\"FunctionName\":\"$name\"}", .ignore = "*"},
     {.on = ON_CREATE, .room = "lambda", .op = "CreateFunction",
      .in = "{\"FunctionName\":\"$name\",\"Runtime\":\"$p.Runtime\",\"Role\":\"$p.Role\","
            "\"Handler\":\"$p.Handler\",\"Code\":{\"S3Bucket\":\"$p.Code.S3Bucket\","

@@ -30,6 +30,8 @@ static const struct prop trail_props[] = {
     "\"IsOrganizationTrail\":\"$p.IsOrganizationTrail\","
 
 static const struct step trail_steps[] = {
+    {.on = ON_PROBE, .room = "cloudtrail", .op = "GetTrail", .in = "{\"Name\":\"$name\"}",
+     .ignore = "*"},
     {.on = ON_CREATE, .room = "cloudtrail", .op = "CreateTrail",
      .in = "{\"Name\":\"$name\"," TRAIL_MEMBERS "\"S3KeyPrefix\":\"$p.S3KeyPrefix\","
            "\"SnsTopicName\":\"$p.SnsTopicName\",\"KmsKeyId\":\"$p.KMSKeyId\","
@@ -82,6 +84,9 @@ static const struct prop group_props[] = {
 };
 
 static const struct step group_steps[] = {
+    {.on = ON_PROBE, .room = "logs", .op = "ListTagsForResource",
+     .in = "{\"resourceArn\":\"=arn:aws:logs:<region>:<account>:log-group:<name>\"}",
+     .ignore = "*"},
     {.on = ON_CREATE, .room = "logs", .op = "CreateLogGroup",
      .in = "{\"logGroupName\":\"$name\",\"kmsKeyId\":\"$p.KmsKeyId\",\"tags\":\"$tagmap\","
            "\"logGroupClass\":\"$p.LogGroupClass\"}",

@@ -117,7 +117,7 @@ static const struct prop topic_props[] = {
     {"FifoTopic", P_BOOL, P_REPLACE, NULL},
     {"KmsMasterKeyId", P_STR, 0, NULL},
     {"SignatureVersion", P_STR, 0, NULL},
-    {"Subscription", P_LIST, 0, NULL},
+    {"Subscription", P_LIST, 0, NULL, "Endpoint Protocol"},
     {"Tags", P_TAGS, 0, NULL},
     {"TopicName", P_STR, P_REPLACE, NULL},
     {"TracingConfig", P_STR, 0, NULL},

@@ -186,7 +186,7 @@ static const struct rtype route = {.name = "AWS::EC2::Route", .props = route_pro
                                    .steps = route_steps, .attributes = route_attributes};
 
 static const struct prop table_association_props[] = {
-    {"RouteTableId", P_STR, P_REQUIRED | P_REPLACE, NULL},
+    {"RouteTableId", P_STR, P_REQUIRED, NULL}, /* the id changes with it */
     {"SubnetId", P_STR, P_REQUIRED | P_REPLACE, NULL},
     {0},
 };
@@ -195,6 +195,12 @@ static const struct step table_association_steps[] = {
     {.on = ON_CREATE, .room = "ec2", .op = "AssociateRouteTable",
      .in = "{\"RouteTableId\":\"$p.RouteTableId\",\"SubnetId\":\"$p.SubnetId\"}",
      .save = "AssociationId=@id"},
+    {.on = ON_UPDATE, .when = "RouteTableId", .room = "ec2", .op = "DescribeRouteTables",
+     .in = "{\"Filters\":[{\"Name\":\"association.subnet-id\",\"Values\":[\"$p.SubnetId\"]}]}",
+     .save = "RouteTables.0.Associations.?SubnetId.RouteTableAssociationId=@id"},
+    {.on = ON_UPDATE, .when = "RouteTableId", .room = "ec2", .op = "ReplaceRouteTableAssociation",
+     .in = "{\"AssociationId\":\"$id\",\"RouteTableId\":\"$p.RouteTableId\"}",
+     .save = "NewAssociationId=@id"},
     {.on = ON_DELETE, .room = "ec2", .op = "DisassociateRouteTable",
      .in = "{\"AssociationId\":\"$id\"}", .ignore = "InvalidAssociationID.NotFound"},
     {0},
@@ -259,22 +265,33 @@ static const struct rtype entry = {.name = "AWS::EC2::NetworkAclEntry", .props =
                                    .name_style = NAME_ANY, .name_max = 128};
 
 static const struct prop acl_association_props[] = {
-    {"NetworkAclId", P_STR, P_REQUIRED | P_REPLACE, NULL},
+    {"NetworkAclId", P_STR, P_REQUIRED, NULL}, /* the id changes with it */
     {"SubnetId", P_STR, P_REQUIRED | P_REPLACE, NULL},
     {0},
 };
 
-/* A subnet always has an ACL: the association is replaced, and put back at the end. */
+/* A subnet always has an ACL: the association is replaced, at the end by the VPC's default one
+ * (unless somebody has put another one in its place meanwhile). */
 static const struct step acl_association_steps[] = {
-    {.on = ON_CREATE, .room = "ec2", .op = "DescribeNetworkAcls",
+    {.on = ON_CREATE | ON_UPDATE, .when = "NetworkAclId", .room = "ec2",
+     .op = "DescribeNetworkAcls",
      .in = "{\"Filters\":[{\"Name\":\"association.subnet-id\",\"Values\":[\"$p.SubnetId\"]}]}",
-     .save = "NetworkAcls.0.NetworkAclId=FormerAcl;"
-             "NetworkAcls.0.Associations.?SubnetId.NetworkAclAssociationId=FormerAssociation"},
-    {.on = ON_CREATE, .room = "ec2", .op = "ReplaceNetworkAclAssociation",
-     .in = "{\"AssociationId\":\"$a.FormerAssociation\",\"NetworkAclId\":\"$p.NetworkAclId\"}",
+     .save = "NetworkAcls.0.Associations.?SubnetId.NetworkAclAssociationId=Former"},
+    {.on = ON_CREATE | ON_UPDATE, .when = "NetworkAclId", .room = "ec2",
+     .op = "ReplaceNetworkAclAssociation",
+     .in = "{\"AssociationId\":\"$a.Former\",\"NetworkAclId\":\"$p.NetworkAclId\"}",
      .save = "NewAssociationId=@id"},
-    {.on = ON_DELETE, .room = "ec2", .op = "ReplaceNetworkAclAssociation",
-     .in = "{\"AssociationId\":\"$id\",\"NetworkAclId\":\"$a.FormerAcl\"}",
+    {.on = ON_DELETE, .room = "ec2", .op = "DescribeNetworkAcls",
+     .in = "{\"Filters\":[{\"Name\":\"association.subnet-id\",\"Values\":[\"$p.SubnetId\"]},"
+           "{\"Name\":\"network-acl-id\",\"Values\":[\"$p.NetworkAclId\"]}]}",
+     .save = "NetworkAcls.0.Associations.?SubnetId.NetworkAclAssociationId=Last;"
+             "NetworkAcls.0.VpcId=VpcId"},
+    {.on = ON_DELETE, .test = "@Last", .room = "ec2", .op = "DescribeNetworkAcls",
+     .in = "{\"Filters\":[{\"Name\":\"vpc-id\",\"Values\":[\"$a.VpcId\"]},"
+           "{\"Name\":\"default\",\"Values\":[\"true\"]}]}",
+     .save = "NetworkAcls.0.NetworkAclId=DefaultAcl"},
+    {.on = ON_DELETE, .test = "@DefaultAcl", .room = "ec2", .op = "ReplaceNetworkAclAssociation",
+     .in = "{\"AssociationId\":\"$a.Last\",\"NetworkAclId\":\"$a.DefaultAcl\"}",
      .ignore = "InvalidAssociationID.NotFound InvalidNetworkAclID.NotFound"},
     {0},
 };

@@ -46,6 +46,14 @@ static const struct filter_def status_filters[] = {
     {"availability-zone", "AvailabilityZone"},
     {"instance-status.status", "InstanceStatus.Status"},
     {"system-status.status", "SystemStatus.Status"},
+    {"availability-zone-id", "AvailabilityZoneId"},
+    /* No check is made, no event planned, no disk attached. */
+    {"instance-status.reachability", "-"}, {"system-status.reachability", "-"},
+    {"attached-ebs-status.status", "-"},   {"application-status.status", "-"},
+    {"event.code", "-"},                   {"event.description", "-"},
+    {"event.instance-event-id", "-"},      {"event.not-after", "-"},
+    {"event.not-before", "-"},             {"event.not-before-deadline", "-"},
+    {"operator.managed", "-"},             {"operator.principal", "-"},
     {0},
 };
 
@@ -56,6 +64,7 @@ static struct jv *status_row(struct call *c, const struct jv *row)
     struct jv *d = jv_new_obj(c->arena), *s = jv_new_obj(c->arena);
     set_c(c, s, "Status", running ? "insufficient-data" : "not-applicable");
     set_s(c, d, "AvailabilityZone", get_s(jv_get(row, "Placement"), "AvailabilityZone"));
+    set_s(c, d, "AvailabilityZoneId", get_s(jv_get(row, "Placement"), "AvailabilityZoneId"));
     set_s(c, d, "InstanceId", thing_id(K_INSTANCE, row));
     set_v(c, d, "InstanceState", jv_get(row, "State"));
     set_v(c, d, "InstanceStatus", s);

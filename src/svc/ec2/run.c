@@ -242,6 +242,7 @@ static void set_placement(struct call *c, struct jv *row, const struct launch *l
 {
     struct jv *p = jv_new_obj(c->arena), *m = jv_new_obj(c->arena);
     set_s(c, p, "AvailabilityZone", get_s(l->subnet, "AvailabilityZone"));
+    set_s(c, p, "AvailabilityZoneId", get_s(l->subnet, "AvailabilityZoneId"));
     set_c(c, p, "GroupName", "");
     set_c(c, p, "Tenancy", "default");
     set_c(c, m, "State", "disabled");

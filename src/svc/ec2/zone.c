@@ -62,7 +62,9 @@ static const struct filter_def zone_filters[] = {
     {"zone-name", "ZoneName"},   {"zone-id", "ZoneId"},
     {"zone-type", "ZoneType"},   {"state", "State"},
     {"region-name", "RegionName"}, {"group-name", "GroupName"},
-    {"opt-in-status", "OptInStatus"}, {0},
+    {"opt-in-status", "OptInStatus"}, {"group-long-name", "GroupLongName"},
+    {"message", "Messages.Message"},  {"parent-zone-id", "ParentZoneId"},
+    {"parent-zone-name", "ParentZoneName"}, {0},
 };
 
 static bool wanted(const struct str *v, size_t n, struct str text)

@@ -71,5 +71,18 @@ class CrashTest(unittest.TestCase):
             self.assertEqual(self.counts(), (0, 0))
 
 
+    def test_a_deletion_after_a_crash_finds_what_was_made(self):
+        """Deleted as soon as Ward is back: what the creation had just made goes as well."""
+        with Ward() as self.ward:
+            for after in (0.01, 0.03, 0.05, 0.07):
+                sid = self.ward.client("cloudformation").create_stack(
+                    StackName="s", TemplateBody=self.template(1, self.COUNT),
+                    Capabilities=["CAPABILITY_IAM"])["StackId"]
+                self.crash_after(after)
+                self.ward.client("cloudformation").delete_stack(StackName="s")
+                self.assertEqual(self.rest(sid), "DELETE_COMPLETE")
+                self.assertEqual(self.counts(), (0, 0))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -165,6 +165,9 @@ static void test_functions_refuse(void **state)
     }
 }
 
+#define TAIL "\"Resources\":{\"R\":{\"Type\":\"T\"}}}"
+#define R(more) "{\"Resources\":{\"R\":{\"Type\":\"T\"," more "}}}"
+
 static void test_parse_refuses(void **state)
 {
     static const struct {
@@ -195,6 +198,27 @@ static void test_parse_refuses(void **state)
          "\"B\":{\"Condition\":\"A\"}}}", "circular"},
         {"{\"Resources\":{\"R\":{\"Type\":\"T\"}},\"Conditions\":{\"A\":{\"Fn::Equals\":"
          "[{\"Ref\":\"R\"},1]}}}", "Unresolved"},
+        {R("\"Properties\":{\"a\":1,\"a\":2}"), "the key \"a\" is there twice"},
+        {R("\"Properties\":{\"a\":null}"), "[/Resources/R] 'null' values are not allowed"},
+        {R("\"Properties\":{\"a\":{\"Fn::If\":[\"No\",1,2]}}"),
+         "unresolved condition dependency No in the Resources block"},
+        {R("\"Properties\":{\"a\":{\"Fn::FindInMap\":[\"No\",\"a\",\"b\"]}}"),
+         "Mapping named 'No' is not present"},
+        {R("\"Properties\":{\"a\":{\"Fn::Equals\":[1,2]}}"), "Conditions only"},
+        {R("\"Properties\":{\"a\":{\"Fn::Sub\":\"x\",\"b\":1}}"), "must be the only member"},
+        {R("\"Properties\":{\"a\":{\"Fn::Sub\":\"${a:-b}\"}}"), "alphanumeric"},
+        {R("\"CreationPolicy\":{}"), "CreationPolicy (of R) is not built"},
+        {R("\"DeletionPolicy\":{\"Ref\":\"AWS::Region\"}"), "DeletionPolicy"},
+        {R("\"DeletionPolicy\":\"Snapshot\""), "Snapshot"},
+        {"{\"Mappings\":{\"M\":{\"a\":{\"b\":{\"c\":1}}}}," TAIL,
+         "String or a List"},
+        {"{\"Mappings\":{\"M\":{\"a\":1}}," TAIL, "must be a map"},
+        {"{\"Parameters\":{\"P\":{\"Type\":\"String\",\"Defualt\":\"x\"}}," TAIL,
+         "Invalid template parameter property 'Defualt'"},
+        {"{\"Parameters\":{\"P\":{\"Type\":\"AWS::EC2::Thing\"}}," TAIL,
+         "Unrecognized parameter type"},
+        {"{\"Parameters\":{\"P\":{\"Type\":\"String\",\"Default\":[1]}}," TAIL,
+         "Every Default member"},
     };
     struct bench *b = *state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
@@ -254,13 +278,34 @@ static void test_patterns(void **state)
         {"\\S+", "a b", false},             {"^a$", "a", true},
         {"", "", true},                     {"", "x", false},
         {"[^]]+", "ab", true},              {".*", "anything", true},
+        {".+?", "", false},                 {".+?", "abc", true},
+        {"[a\\]b]+", "a]b", true},          {"[a\\]b]", "ab]", false},
+        {"[\\[\\]]", "[", true},            {"[\\[\\]]", "]", true},
+        {"[\\^a]", "^", true},              {"[\\^]", "^", true},
+        {"[\\^]", "a", false},              {"[a\\-z]", "b", false},
+        {"[a\\-z]", "-", true},             {"[a-c.-]+", "a.b-", true},
+        {"[^\\w.]", "!", true},             {"[^\\w.]", ".", false},
+        {"a\\nb", "a\nb", true},            {"a\\nb", "anb", false},
+        {"[+=,.@-]+", "+-@", true},         {"[\\\\]", "\\", true},
+        {"a{2,3}?", "aaa", true},           {"\\/x\\-\\_", "/x-_", true},
+        {"[\\^\\-]+", "^-", true},          {"[\\[.]", ".", true},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         bool bad;
-        assert_int_equal(pattern_fits(str_c(cases[i].pattern), str_c(cases[i].value), &bad),
-                         cases[i].fits);
+        if (pattern_fits(str_c(cases[i].pattern), str_c(cases[i].value), &bad) != cases[i].fits)
+            fail_msg("%s on %s", cases[i].pattern, cases[i].value);
         assert_false(bad);
+    }
+    /* What POSIX has no like of is said to be so, never taken for something else. */
+    static const char *const refused_ones[] = {"a++",      "a*+",       "(?i)a", "(?=a)a", "\\p{L}",
+                                               "[a&&[b]]", "[[a]b]",    "\\<a",  "\\ba",   "[\\D]",
+                                               "a{2",      "[\\d",      "\\",    "[z-a]",  "a\\1"};
+    for (size_t i = 0; i < ARRAY_LEN(refused_ones); i++) {
+        bool bad;
+        assert_false(pattern_fits(str_c(refused_ones[i]), STR("a"), &bad));
+        if (!bad && strcmp(refused_ones[i], "\\<a") != 0) /* a '<' like any other, for Java */
+            fail_msg("%s is taken for something", refused_ones[i]);
     }
 }
 
@@ -279,6 +324,54 @@ static void test_order(void **state)
                "\"C\":{\"Type\":\"T\"}}}", NULL));
     struct err *e = template_order(&b->s, &o);
     refused(e, "Circular dependency between resources: [A, B]");
+}
+
+/* A long chain is no circle. */
+static void test_conditions_in_a_chain(void **state)
+{
+    struct bench *b = *state;
+    struct buf t CLEANUP(buf_clear) = BUF_INIT(65536);
+    buf_c(&t, "Resources: {R: {Type: T}}\nConditions:\n");
+    for (int i = 0; i < 100; i++)
+        buf_fmt(&t, "  C%d: !And [!Condition C%d, !Condition C%d]\n", i, i + 1, i + 1);
+    size_t chain = t.n;
+    buf_c(&t, "  C100: !Equals [a, a]\n");
+    buf_char(&t, '\0');
+    ok(load(b, t.p, NULL));
+    assert_true(jv_b(jv_get(b->s.conditions, "C0"), false));
+    buf_truncate(&t, chain);
+    buf_c(&t, "  C100: !Not [!Condition C40]\n");
+    buf_char(&t, '\0');
+    refused(load(b, t.p, NULL), "circular condition dependency: C40");
+}
+
+/* What hangs on the circle is not in it; what is not there has no value. */
+static void test_order_names_what_is_wrong(void **state)
+{
+    struct bench *b = *state;
+    struct order o;
+    ok(load(b, "Resources:\n  X: {Type: T, DependsOn: A}\n  A: {Type: T, DependsOn: B}\n"
+               "  B: {Type: T, DependsOn: A}\n  Y: {Type: T, DependsOn: X}\n", NULL));
+    refused(template_order(&b->s, &o), "between resources: [A, B]");
+    static const char off[] = "Conditions: {Never: !Equals [a, b]}\nResources:\n"
+                              "  Gone: {Type: T, Condition: Never}\n  Here:\n    Type: T\n";
+    static const struct {
+        const char *more, *words; /* words NULL: accepted */
+    } cases[] = {
+        {"    DependsOn: Gone\n", NULL},
+        {"    Properties: {a: !If [Never, !Ref Gone, b]}\n", NULL},
+        {"    Properties: {a: !Sub '${Gone.Arn}'}\n", "[Gone] in the Resources block"},
+        {"Outputs: {O: {Value: !GetAtt Gone.Arn}}\n", "[Gone] in the Outputs block"},
+        {"Outputs: {O: {Condition: Never, Value: !GetAtt Gone.Arn}}\n", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        ok(load(b, arena_fmt(b->a, "%s%s", off, cases[i].more).p, NULL));
+        struct err *e = template_order(&b->s, &o);
+        if (cases[i].words == NULL)
+            ok(e);
+        else
+            refused(e, cases[i].words);
+    }
 }
 
 static void test_branch_not_taken_is_no_need(void **state)
@@ -322,6 +415,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_parameters, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_patterns, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_conditions_in_a_chain, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_order_names_what_is_wrong, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_branch_not_taken_is_no_need, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_growth_is_bounded, set_up, tear_down),
     };

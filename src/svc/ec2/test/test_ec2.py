@@ -2,11 +2,13 @@
 import base64
 import concurrent.futures
 import json
+import re
 import time
 import unittest
 import uuid
 
 import boto3
+from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -580,6 +582,31 @@ class FilterTest(Base):
         self.refused("InvalidNextToken", self.ec2.describe_subnets, NextToken="bm90IGEgdG9rZW4")
         self.refused("InvalidParameterCombination", self.ec2.describe_subnets, MaxResults=5,
                      SubnetIds=ids[:1])
+
+    # Of an elastic address on an interface; the rows of instances do not tell.
+    NOT_BUILT = {"network-interface.association.allocation-id",
+                 "network-interface.association.association-id",
+                 "network-interface.addresses.association.allocation-id",
+                 "network-interface.addresses.association.association-id"}
+
+    def test_every_documented_filter_is_known(self):
+        model, tried = self.ec2.meta.service_model, 0
+        for name in ("DescribeVpcs", "DescribeSubnets", "DescribeInternetGateways",
+                     "DescribeRouteTables", "DescribeNetworkAcls", "DescribeSecurityGroups",
+                     "DescribeSecurityGroupRules", "DescribeDhcpOptions", "DescribeAddresses",
+                     "DescribeInstances", "DescribeInstanceStatus", "DescribeTags",
+                     "DescribeAvailabilityZones", "DescribeRegions"):
+            text = model.operation_model(name).input_shape.members["Filters"].documentation
+            call = getattr(self.ec2, xform_name(name))
+            for f in re.findall(r"<li> *<p> *<code>([^<]+)</code>", text):
+                if f in self.NOT_BUILT:
+                    self.refused("InvalidParameterValue", call,
+                                 Filters=[{"Name": f, "Values": ["x"]}])
+                else:
+                    call(Filters=[{"Name": "tag:k" if f.startswith("tag:") or f == "tag" else f,
+                                   "Values": ["x"]}])
+                tried += 1
+        self.assertGreater(tried, 200)
 
 
 class InstanceBase(Base):
