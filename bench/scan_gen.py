@@ -2,8 +2,12 @@
 """Makes an archive of CloudTrail log files, the same for the same seed, with the sizes and shapes of
 real ones; and rule sets of any size.
 
-    scan_gen.py archive DIR FILES        about 8 records a file, gzip, 1.4 kB a record
-    scan_gen.py rules DIR COUNT          COUNT rules, one JSON file
+    scan_gen.py archive DIR MB           MB million bytes, inflated
+    scan_gen.py rules DIR COUNT          COUNT rules in the four languages, a folder
+
+What the archive was fitted to (real archives of several accounts): files of about eight records,
+records of 1.2 to 1.5 kB, 5.5 times smaller in gzip, few agents and addresses a file, 1 record in 80
+with escapes, 1 in 12 with an error, a few hundred kinds of calls.
 """
 import gzip
 import json
@@ -11,112 +15,382 @@ import os
 import random
 import sys
 import uuid
+from multiprocessing import Pool
 
+# service: (weight, calls that are often made, calls that are seldom made)
 SERVICES = {
-    "sts": ["AssumeRole", "GetCallerIdentity", "AssumeRoleWithWebIdentity", "GetSessionToken"],
-    "ec2": ["DescribeInstances", "DescribeVolumes", "DescribeSecurityGroups", "RunInstances",
-            "DescribeSnapshots", "CreateTags", "DescribeRegions", "DescribeNetworkInterfaces"],
-    "s3": ["GetObject", "PutObject", "ListBuckets", "GetBucketAcl", "HeadBucket", "GetBucketPolicy"],
-    "kms": ["Decrypt", "GenerateDataKey", "Encrypt", "DescribeKey", "ListAliases"],
-    "iam": ["GetUser", "ListRoles", "GetRole", "ListAttachedRolePolicies", "CreateAccessKey"],
-    "logs": ["CreateLogStream", "DescribeLogGroups", "PutLogEvents"],
-    "dynamodb": ["DescribeTable", "ListTables", "UpdateTable"],
-    "lambda": ["ListFunctions20150331", "GetFunction20150331v2", "UpdateFunctionCode20150331v2"],
-    "rds": ["DescribeDBInstances", "DescribeDBClusters", "DescribeDBSnapshots"],
-    "cloudtrail": ["LookupEvents", "DescribeTrails", "GetTrailStatus"],
+    "sts": (14, ["AssumeRole", "GetCallerIdentity", "AssumeRoleWithWebIdentity"],
+            ["GetSessionToken", "AssumeRoleWithSAML", "GetFederationToken"]),
+    "ec2": (26, ["DescribeInstances", "DescribeVolumes", "DescribeSecurityGroups", "DescribeTags",
+                 "DescribeRouteTables", "DescribeNetworkInterfaces", "DescribeSubnets",
+                 "DescribeVpcs", "DescribeImages", "DescribeRegions", "DescribeSnapshots",
+                 "DescribeVpcAttribute", "DescribeNatGateways", "DescribeInstanceStatus"],
+            ["RunInstances", "StopInstances", "TerminateInstances", "CreateTags", "CreateSnapshot",
+             "ModifySnapshotAttribute", "AuthorizeSecurityGroupIngress", "CreateRoute",
+             "RevokeSecurityGroupEgress", "CreateKeyPair", "GetPasswordData", "CreateVpc",
+             "AttachVolume", "DeleteFlowLogs", "ModifyImageAttribute", "GetConsoleOutput"]),
+    "s3": (12, ["GetBucketAcl", "ListBuckets", "GetBucketPolicy", "GetBucketLocation", "HeadBucket",
+                "GetBucketEncryption", "GetBucketVersioning", "GetObject", "PutObject"],
+           ["PutBucketPolicy", "DeleteBucketPolicy", "PutBucketAcl", "PutBucketPublicAccessBlock",
+            "DeleteBucket", "CreateBucket", "PutBucketLifecycle", "PutBucketReplication"]),
+    "kms": (15, ["Decrypt", "GenerateDataKey", "DescribeKey", "Encrypt"],
+            ["ListAliases", "CreateGrant", "DisableKey", "ScheduleKeyDeletion", "PutKeyPolicy",
+             "CreateKey", "ReEncrypt"]),
+    "iam": (7, ["GetRole", "GetUser", "ListRoles", "ListAttachedRolePolicies", "ListUsers",
+                "GetInstanceProfile", "ListRolePolicies"],
+            ["CreateUser", "CreateAccessKey", "AttachUserPolicy", "PutRolePolicy", "DeleteRole",
+             "CreateRole", "CreateLoginProfile", "DeactivateMFADevice", "UpdateAssumeRolePolicy",
+             "CreatePolicyVersion", "AddUserToGroup", "DeleteUserPolicy"]),
+    "ssm": (6, ["UpdateInstanceInformation", "DescribeParameters", "GetParameter", "ListAssociations"],
+            ["PutParameter", "StartSession", "SendCommand", "DeleteParameter", "GetParametersByPath"]),
+    "logs": (5, ["CreateLogStream", "DescribeLogGroups", "DescribeLogStreams"],
+             ["DeleteLogGroup", "PutRetentionPolicy", "PutSubscriptionFilter"]),
+    "secretsmanager": (4, ["GetSecretValue", "DescribeSecret", "ListSecrets"],
+                       ["DeleteSecret", "PutSecretValue", "GetResourcePolicy", "UpdateSecret"]),
+    "dynamodb": (3, ["DescribeTable", "ListTables"], ["CreateTable", "DeleteTable", "UpdateTable"]),
+    "lambda": (3, ["ListFunctions20150331", "GetFunction20150331v2", "ListTags20170331"],
+               ["UpdateFunctionCode20150331v2", "CreateFunction20150331", "AddPermission20150331v2"]),
+    "rds": (3, ["DescribeDBInstances", "DescribeDBClusters", "DescribeDBSnapshots"],
+            ["ModifyDBSnapshotAttribute", "DeleteDBInstance", "CreateDBSnapshot"]),
+    "elasticloadbalancing": (3, ["DescribeTargetHealth", "DescribeLoadBalancers",
+                                 "DescribeTargetGroups"], ["DeleteLoadBalancer", "ModifyListener"]),
+    "monitoring": (2, ["DescribeAlarms", "GetMetricData"], ["DeleteAlarms", "DisableAlarmActions"]),
+    "cloudtrail": (1, ["LookupEvents", "DescribeTrails", "GetTrailStatus"],
+                   ["StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"]),
+    "config": (1, ["DescribeConfigRules", "PutEvaluations"], ["StopConfigurationRecorder"]),
+    "guardduty": (1, ["ListDetectors", "GetFindings"], ["DeleteDetector", "UpdateDetector"]),
+    "signin": (1, ["ConsoleLogin"], ["CheckMfa", "SwitchRole"]),
+    "organizations": (1, ["DescribeOrganization", "ListAccounts"], ["LeaveOrganization"]),
 }
-AGENTS = ["aws-sdk-go-v2/1.17.3 os/linux lang/go/1.19", "Boto3/1.26.10 Python/3.9.16 Linux/5.10",
-          "aws-cli/2.9.1 Python/3.9.11 Linux/5.15 exe/x86_64", "console.amazonaws.com",
-          "autoscaling.amazonaws.com", "[aws-sdk-java/1.12.400 Linux/4.14 OpenJDK/11.0.18]"]
+AGENTS = [
+    "APN/1.0 HashiCorp/1.0 Terraform/1.{0} (+https://www.terraform.io) terraform-provider-aws/4.{1}.0 "
+    "(+https://registry.terraform.io/providers/hashicorp/aws) aws-sdk-go/1.44.{2} (go1.19.{0}; "
+    "linux; amd64) HashiCorp-terraform-exec/0.17.3",
+    "Boto3/1.26.{1} Python/3.9.{0} Linux/5.10.1{2}-amzn2.x86_64 exec-env/AWS_Lambda_python3.9 "
+    "Botocore/1.29.{1}",
+    "aws-cli/2.{1}.{0} Python/3.11.{0} Linux/5.15.0-{2}-generic exe/x86_64.ubuntu.22 prompt/off "
+    "command/ec2.describe-instances",
+    "aws-sdk-go-v2/1.{1}.{0} os/linux lang/go/1.20.{0} md/GOOS/linux md/GOARCH/amd64 api/ssm/1.{2}.0",
+    "[aws-sdk-java/1.12.{2} Linux/4.14.3{1} OpenJDK_64-Bit_Server_VM/25.372-b08 java/1.8.0_3{2} "
+    "vendor/Oracle_Corporation cfg/retry-mode/standard]",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/1{1}.0.0.0 Safari/537.36",
+    "aws-internal/3 aws-sdk-java/1.12.{2} Linux/5.10.1{1} OpenJDK_64-Bit_Server_VM/17.0.{0}+9-LTS",
+    "S3Console/0.4, aws-internal/3",
+]
 REGIONS = ["us-east-1", "us-west-2", "eu-west-1", "eu-central-1"]
+ACCOUNTS = ["111111111111", "222222222222", "333333333333", "444444444444"]
+ERRORS = ["AccessDenied", "Client.UnauthorizedOperation", "ThrottlingException", "NoSuchBucketPolicy",
+          "ResourceNotFoundException", "NoSuchEntityException", "Client.DryRunOperation"]
+FILE_MEAN = 9.3  # records
+RECORD_MEAN = 1390  # bytes
+ROLES, USERS = 60, 25
+KEYS = [uuid.UUID(int=random.Random(f"key{k}").getrandbits(128), version=4) for k in range(40)]
 
 
-def record(r, account, region, t):
-    service = r.choices(list(SERVICES), weights=[20, 25, 18, 15, 5, 6, 4, 3, 2, 2])[0]
-    name = r.choice(SERVICES[service])
-    role = f"role-{r.randrange(40)}"
-    session = f"i-{r.getrandbits(64):016x}"
-    rec = {
-        "eventVersion": "1.08",
-        "userIdentity": {
-            "type": r.choices(["AssumedRole", "IAMUser", "AWSService"], [80, 15, 5])[0],
-            "principalId": f"AROA{r.getrandbits(80):020X}:{session}",
-            "arn": f"arn:aws:sts::{account}:assumed-role/{role}/{session}",
-            "accountId": account, "accessKeyId": f"ASIA{r.getrandbits(64):016X}",
-            "sessionContext": {
-                "sessionIssuer": {"type": "Role", "principalId": f"AROA{r.getrandbits(80):020X}",
-                                  "arn": f"arn:aws:iam::{account}:role/{role}",
-                                  "accountId": account, "userName": role},
-                "webIdFederationData": {},
-                "attributes": {"creationDate": t, "mfaAuthenticated": "false"},
-                "ec2RoleDelivery": "2.0"}},
-        "eventTime": t, "eventSource": f"{service}.amazonaws.com", "eventName": name,
-        "awsRegion": region,
-        "sourceIPAddress": f"10.{r.randrange(256)}.{r.randrange(256)}.{r.randrange(256)}",
-        "userAgent": r.choice(AGENTS),
-        "requestParameters": {
-            "bucketName": f"data-{r.randrange(500)}", "key": f"in/{r.getrandbits(48):x}/part.json",
-            "roleArn": f"arn:aws:iam::{account}:role/{role}", "maxResults": r.randrange(1000),
-            "filterSet": {"items": [{"name": "vpc-id", "valueSet": {
-                "items": [{"value": f"vpc-{r.getrandbits(32):08x}"}]}}]}},
-        "responseElements": None if r.random() < 0.6 else {
-            "credentials": {"accessKeyId": f"ASIA{r.getrandbits(64):016X}", "expiration": t,
-                            "sessionToken": f"{r.getrandbits(640):0160x}"}},
-        "requestID": str(uuid.UUID(int=r.getrandbits(128))),
-        "eventID": str(uuid.UUID(int=r.getrandbits(128))),
-        "readOnly": not name.startswith(("Run", "Create", "Put", "Update")),
-        "resources": [{"accountId": account, "type": "AWS::S3::Bucket",
-                       "ARN": f"arn:aws:s3:::data-{r.randrange(500)}"}],
-        "eventType": "AwsApiCall", "managementEvent": True, "recipientAccountId": account,
-        "eventCategory": "Management",
-        "tlsDetails": {"tlsVersion": "TLSv1.2", "cipherSuite": "ECDHE-RSA-AES128-GCM-SHA256",
-                       "clientProvidedHostHeader": f"{service}.{region}.amazonaws.com"}}
-    if r.random() < 0.02:
-        rec["errorCode"] = "AccessDenied"
-        rec["errorMessage"] = "User is not authorized to perform this"
+def ident(r, prefix, n):
+    return prefix + "".join(r.choices("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", k=n))
+
+
+def hexid(r, prefix):
+    return f"{prefix}-0{r.getrandbits(64):016x}"
+
+
+class Actor:
+    """Who makes the calls of a file: a role's session, a user, or a service."""
+
+    def __init__(self, r, account, t):
+        self.kind = r.choices(["AssumedRole", "IAMUser", "AWSService", "Root"], [64, 18, 17, 1])[0]
+        self.account, self.created = account, t[:11] + f"0{r.randrange(10)}" + t[13:]
+        n = r.randrange(ROLES)
+        fixed = random.Random(f"{account}-{n}-{self.kind}")
+        self.agent = fixed.choice(AGENTS).format(fixed.randrange(10), fixed.randrange(10, 60),
+                                                 fixed.randrange(100, 600))
+        self.ip = f"{fixed.choice([10, 54, 52, 3])}.{n}.{fixed.randrange(256)}.{r.randrange(4)}"
+        self.principal = ident(fixed, "AROA" if self.kind == "AssumedRole" else "AIDA", 17)
+        self.key = ident(r, "ASIA" if self.kind == "AssumedRole" else "AKIA", 16)
+        self.name = f"{fixed.choice(['app', 'ci', 'etl', 'web', 'eks', 'batch'])}-service-role-{n}" \
+            if self.kind == "AssumedRole" else f"user{n % USERS}@example.com"
+        self.session = hexid(r, "i")
+        self.service = r.choice(["autoscaling", "ecs", "ssm", "config", "secretsmanager"])
+
+    def identity(self):
+        if self.kind == "AWSService":
+            return {"type": "AWSService", "invokedBy": f"{self.service}.amazonaws.com"}
+        attributes = {"creationDate": self.created, "mfaAuthenticated": "false"}
+        if self.kind == "Root":
+            return {"type": "Root", "principalId": self.account,
+                    "arn": f"arn:aws:iam::{self.account}:root", "accountId": self.account,
+                    "accessKeyId": self.key, "sessionContext": {
+                        "sessionIssuer": {}, "webIdFederationData": {}, "attributes": attributes}}
+        if self.kind == "IAMUser":
+            return {"type": "IAMUser", "principalId": self.principal,
+                    "arn": f"arn:aws:iam::{self.account}:user/{self.name}",
+                    "accountId": self.account, "accessKeyId": self.key, "userName": self.name}
+        return {"type": "AssumedRole", "principalId": f"{self.principal}:{self.session}",
+                "arn": f"arn:aws:sts::{self.account}:assumed-role/{self.name}/{self.session}",
+                "accountId": self.account, "accessKeyId": self.key,
+                "sessionContext": {
+                    "sessionIssuer": {"type": "Role", "principalId": self.principal,
+                                      "arn": f"arn:aws:iam::{self.account}:role/{self.name}",
+                                      "accountId": self.account, "userName": self.name},
+                    "webIdFederationData": {}, "attributes": attributes}}
+
+
+def request(r, a, service, name, region):
+    """requestParameters and resources."""
+    if r.random() < 0.1:
+        return None, None
+    bucket = f"data-{r.randrange(200)}-{a.account}"
+    if service == "s3":
+        p = {"bucketName": bucket, "Host": f"{bucket}.s3.{region}.amazonaws.com"}
+        if "Object" in name:
+            p["key"] = f"exports/2024/{r.randrange(12):02}/part-{r.getrandbits(32):08x}.parquet"
+        elif name == "PutBucketPolicy":
+            p["bucketPolicy"] = json.dumps({"Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{a.account}:root"},
+                 "Action": "s3:*", "Resource": f"arn:aws:s3:::{bucket}/*"}]})
+        else:
+            p[name[3:4].lower() + name[4:]] = ""
+        return p, [{"accountId": a.account, "type": "AWS::S3::Bucket", "ARN": f"arn:aws:s3:::{bucket}"}]
+    if service == "kms":
+        key = f"arn:aws:kms:{region}:{a.account}:key/{KEYS[r.randrange(len(KEYS))]}"
+        return ({"encryptionAlgorithm": "SYMMETRIC_DEFAULT", "keyId": key, "encryptionContext": {
+            "PARAMETER_ARN": f"arn:aws:ssm:{region}:{a.account}:parameter/app/{r.randrange(99)}"}},
+            [{"accountId": a.account, "type": "AWS::KMS::Key", "ARN": key}])
+    if service == "sts":
+        role = f"arn:aws:iam::{a.account}:role/app-service-role-{r.randrange(ROLES)}"
+        return ({"roleArn": role, "roleSessionName": hexid(r, "i"), "durationSeconds": 3600},
+                [{"accountId": a.account, "type": "AWS::IAM::Role", "ARN": role}])
+    if service == "ec2":
+        if r.random() < 0.4:
+            return {"filterSet": {"items": [{"name": "vpc-id", "valueSet": {
+                "items": [{"value": hexid(r, "vpc")}]}}]}, "maxResults": 1000}, None
+        return {"instancesSet": {"items": [{"instanceId": hexid(r, "i")}
+                                           for _ in range(r.choice([1, 1, 1, 2, 6]))]}}, None
+    if service == "iam":
+        p = {r.choice(["roleName", "userName"]): f"app-service-role-{r.randrange(ROLES)}"}
+        if "Policy" in name:
+            p["policyDocument"] = json.dumps({"Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"],
+                 "Resource": f"arn:aws:s3:::{bucket}/*"}]}, indent=1)
+        return p, None
+    if service == "ssm":
+        return {"instanceId": hexid(r, "i"), "agentVersion": "3.2.1705.0", "agentStatus": "Active",
+                "platformType": "Linux", "platformName": "Amazon Linux", "platformVersion": "2",
+                "iPAddress": a.ip, "computerName": f"ip-{a.ip.replace('.', '-')}.ec2.internal",
+                "agentName": "amazon-ssm-agent"}, None
+    return {"name": f"app-{service}-{r.randrange(300)}", "limit": r.randrange(100)}, None
+
+
+def response(r, a, service, name, t):
+    if service == "sts" and name.startswith("Assume"):
+        return {"credentials": {"accessKeyId": ident(r, "ASIA", 16), "expiration": t,
+                                "sessionToken": ident(r, "IQoJb3JpZ2luX2Vj", 180)},
+                "assumedRoleUser": {"assumedRoleId": f"{a.principal}:{a.session}",
+                                    "arn": f"arn:aws:sts::{a.account}:assumed-role/{a.name}/x"}}
+    if name.startswith(("Create", "Run", "Modify")):
+        return {"requestId": str(uuid.UUID(int=r.getrandbits(128))), "_return": True}
+    if name == "ConsoleLogin":
+        return {"ConsoleLogin": "Success"}
+    return None
+
+
+def record(r, a, region, t):
+    service = r.choices(list(SERVICES), [w for w, _, _ in SERVICES.values()])[0]
+    _, often, seldom = SERVICES[service]
+    name = r.choice(seldom if r.random() < 0.06 else often)
+    params, resources = request(r, a, service, name, region)
+    by_service = a.kind == "AWSService"
+    host = f"{service}.{region}.amazonaws.com"
+    rec = {"eventVersion": "1.08", "userIdentity": a.identity(), "eventTime": t,
+           "eventSource": f"{service}.amazonaws.com", "eventName": name, "awsRegion": region,
+           "sourceIPAddress": f"{a.service}.amazonaws.com" if by_service else a.ip,
+           "userAgent": f"{a.service}.amazonaws.com" if by_service else a.agent}
+    if r.random() < 0.08:
+        rec["errorCode"] = r.choice(ERRORS)
+        rec["errorMessage"] = f"User: {a.name} is not authorized to perform: {service}:{name}"
+    rec["requestParameters"] = params
+    rec["responseElements"] = response(r, a, service, name, t)
+    if service == "s3":
+        rec["additionalEventData"] = {
+            "SignatureVersion": "SigV4", "CipherSuite": "ECDHE-RSA-AES128-GCM-SHA256",
+            "bytesTransferredIn": 0, "AuthenticationMethod": "AuthHeader",
+            "x-amz-id-2": ident(r, "", 76), "bytesTransferredOut": r.randrange(1000)}
+    rec["requestID"] = str(uuid.UUID(int=r.getrandbits(128)))
+    rec["eventID"] = str(uuid.UUID(int=r.getrandbits(128)))
+    rec["readOnly"] = name.startswith(("Get", "List", "Describe", "Head", "Lookup"))
+    if resources is not None:
+        rec["resources"] = resources
+    rec["eventType"] = "AwsConsoleSignIn" if name == "ConsoleLogin" else "AwsApiCall"
+    rec["managementEvent"] = True
+    rec["recipientAccountId"] = a.account
+    rec["eventCategory"] = "Management"
+    if not by_service and r.random() < 0.85:
+        rec["tlsDetails"] = {"tlsVersion": "TLSv1.2", "cipherSuite": "ECDHE-RSA-AES128-GCM-SHA256",
+                             "clientProvidedHostHeader": host}
     return rec
 
 
-def archive(folder, files):
-    r = random.Random(20240131)
-    for i in range(files):
-        day, minute = 1 + i // 288 % 28, i % 288 * 5
-        region, account = r.choice(REGIONS), f"{111111111111 + r.randrange(4)}"
-        path = os.path.join(folder, "AWSLogs", account, "CloudTrail", region, "2024", "01",
-                            f"{day:02}")
-        os.makedirs(path, exist_ok=True)
-        t = f"2024-01-{day:02}T{minute // 60:02}:{minute % 60:02}:17Z"
-        count = min(2000, int(r.lognormvariate(1.6, 1.0)) + 1)
-        text = json.dumps({"Records": [record(r, account, region, t) for _ in range(count)]},
-                          separators=(",", ":"))
-        name = f"{account}_CloudTrail_{region}_202401{day:02}T{minute // 60:02}{minute % 60:02}Z_"
-        with open(os.path.join(path, f"{name}{i:016d}.json.gz"), "wb") as f:
-            f.write(gzip.compress(text.encode(), 6, mtime=0))
+def one_file(job):
+    folder, i = job
+    r = random.Random(f"20240131-{i}")
+    day, minute = 1 + i // 288 % 28, i % 288 * 5
+    region, account = r.choice(REGIONS), r.choice(ACCOUNTS)
+    path = os.path.join(folder, "AWSLogs", account, "CloudTrail", region, "2024",
+                        f"{1 + i // 8064 % 12:02}", f"{day:02}")
+    os.makedirs(path, exist_ok=True)
+    hour = f"2024-{1 + i // 8064 % 12:02}-{day:02}T{minute // 60:02}"
+    actors = [Actor(r, account, f"{hour}:{minute % 60:02}:00Z") for _ in range(r.choice([1, 2, 2, 3]))]
+    recs = []
+    for _ in range(min(2000, int(r.lognormvariate(1.6, 1.0)) + 1)):
+        t = f"{hour}:{(minute % 60 + r.randrange(5)) % 60:02}:{r.randrange(60):02}Z"
+        recs.append(record(r, r.choice(actors), region, t))
+    text = json.dumps({"Records": recs}, separators=(",", ":"), ensure_ascii=False)
+    name = f"{account}_CloudTrail_{region}_{hour.replace('-', '')}{minute % 60:02}Z_{i:016d}.json.gz"
+    with open(os.path.join(path, name), "wb") as f:
+        f.write(gzip.compress(text.encode(), 6, mtime=0))
+    return len(text)
+
+
+def archive(folder, megabytes):
+    files = max(1, int(megabytes * 1e6 / (FILE_MEAN * RECORD_MEAN)))
+    with Pool() as pool:
+        total = sum(pool.imap_unordered(one_file, ((folder, i) for i in range(files)), 64))
+    print(f"{files} files, {total / 1e6:.0f} MB inflated")
+
+
+# -- rules --
+def calls():
+    return [(s, n) for s, (_, a, b) in SERVICES.items() for n in a + b]
+
+
+def pattern_rule(r, i):
+    s, n = r.choice(calls())
+    kind = i % 8
+    p = {"eventSource": [f"{s}.amazonaws.com"], "eventName": [n]}
+    if kind == 0:
+        p["requestParameters"] = {"bucketName": [f"restricted-{i}", f"restricted-{i}-logs"]}
+    elif kind == 1:
+        p["requestParameters"] = {"roleArn": [{"wildcard": f"arn:aws:iam::*:role/admin-{i}*"}]}
+    elif kind == 2:
+        p["requestParameters"] = {"name": [{"prefix": f"prod-{i}-"}]}
+        p["errorCode"] = [{"exists": False}]
+    elif kind == 3:
+        p["eventName"] = [n, f"{n}{i}"]
+        p["sourceIPAddress"] = [{"cidr": f"198.51.{i % 256}.0/24"}]
+    elif kind == 4:
+        p["userIdentity"] = {"type": ["Root"], "accountId": [f"{900000000000 + i}"]}
+    elif kind == 5:  # bound to no call
+        p = {"sourceIPAddress": [f"203.0.{i // 256 % 256}.{i % 256}", f"192.0.2.{i % 256}"]}
+    elif kind == 6:
+        p = {"eventSource": [f"{s}.amazonaws.com"],
+             "requestParameters": {"instanceId": [f"i-0dead{i:012x}"]}}
+    else:
+        p["userIdentity"] = {"arn": [{"suffix": f"/contractor-{i}"}]}
+    return {"id": f"bench.pattern.{i}", "severity": "low", "pattern": p}
+
+
+def filter_rule(r, i):
+    s, n = r.choice(calls())
+    text = [
+        f'{{ ($.eventSource = "{s}.amazonaws.com") && ($.eventName = "{n}") && '
+        f'($.requestParameters.userName = "svc-{i}-*") }}',
+        f'{{ ($.eventName = "{n}") && ($.errorCode = "Unexpected{i}*") }}',
+        f'{{ $.userIdentity.userName = "canary-{i}" && $.eventType != "AwsServiceEvent" }}',
+        f'{{ ($.eventName = "{n}") && ($.requestParameters.limit > {100 + i}) }}',
+        f'{{ ($.eventName = {n}) && ($.additionalEventData.MFAUsed != "Yes") && '
+        f'($.recipientAccountId = "{900000000000 + i}") }}',
+    ][i % 5]
+    return {"id": f"bench.filter.{i}", "severity": "low", "filter": text}
+
+
+def keyword_rule(r, i):
+    s, n = r.choice(calls())
+    source, name = [
+        (f"{s}.amazonaws.com", f"^{n}X{i}$"),
+        (f"^({s}|service{i})\\.amazonaws\\.com$", f"(Delete|Put).*Custom{i}"),
+        (f"service{i}.amazonaws.com", ".*"),
+        (f"{s}", f"{n[:-1]}[0-9]{{1,4}}Ext{i}"),
+    ][i % 4]
+    return {"source": source, "regexp": name, "name": f"bench.keyword.{i}", "severity": "low"}
+
+
+def sigma_rule(r, i):
+    s, n = r.choice(calls())
+    m = r.choice([x for _, _, b in SERVICES.values() for x in b])
+    bound = f"    eventSource: {s}.amazonaws.com\n    eventName:\n      - {n}\n      - {m}\n"
+    body, condition = [
+        (f"  selection:\n{bound}    requestParameters.bucketName|startswith: finance-{i}\n",
+         "selection"),
+        (f"  selection:\n{bound}  filter:\n    userIdentity.arn|contains: ':role/app'\n"
+         f"  other:\n    userIdentity.arn|contains: ':user/'\n  kind:\n    userIdentity.type:\n"
+         f"      - AWSService\n      - Root\n  limit:\n"
+         f"    requestParameters.tag{i % 50}: '{i}'\n",
+         "selection and limit and not 1 of filter*"),
+        (f"  selection:\n    userAgent|contains:\n      - evil-tool-{i}\n      - scanner/{i}.\n",
+         "selection"),
+        (f"  selection:\n    userIdentity.accessKeyId:\n      - AKIALEAKED{i:010d}\n"
+         f"      - ASIALEAKED{i:010d}\n", "selection"),
+        (f"  selection:\n    eventSource: {s}.amazonaws.com\n"
+         f"    requestParameters.keyId|endswith: '{r.getrandbits(48):012x}'\n",
+         "selection"),
+        (f"  selection:\n{bound}    userIdentity.sessionContext.sessionIssuer.userName|re: "
+         f"'^(break|glass)-{i}-[a-z]+$'\n", "selection"),
+        (f"  selection:\n    eventName|startswith: Special{i}\n  agent:\n"
+         f"    userAgent|contains|all:\n      - curl\n      - python\n", "selection and agent"),
+        (f"  selection:\n    errorMessage|contains: 'canary resource {i}'\n"
+         f"  network:\n    sourceIPAddress|cidr: 198.18.{i % 256}.0/24\n", "selection or network"),
+    ][i % 8]
+    if i % 400 == 10:  # words anywhere in the record
+        body, condition = f"  keywords:\n    - 'xmrig-{i}'\n    - 'coinhive{i}'\n", "keywords"
+    return (f"title: Bench rule {i}\nid: {uuid.UUID(int=i + (7 << 90))}\nstatus: test\n"
+            f"description: One of many rules of an organisation\nlogsource:\n  product: aws\n"
+            f"  service: cloudtrail\ndetection:\n{body}  condition: {condition}\nlevel: low\n")
+
+
+# These match now and then, and are in every set.
+COMMON = [
+    {"id": "bench.root", "severity": "high", "pattern": {
+        "userIdentity": {"type": ["Root"], "invokedBy": [{"exists": False}]},
+        "eventType": [{"anything-but": "AwsServiceEvent"}], "eventName": [{"prefix": "Create"}]}},
+    {"id": "bench.key-disabled", "severity": "high", "pattern": {
+        "eventSource": ["kms.amazonaws.com"], "eventName": ["DisableKey", "ScheduleKeyDeletion"],
+        "errorCode": [{"exists": False}]}},
+    {"id": "bench.trail", "severity": "critical", "pattern": {
+        "eventSource": ["cloudtrail.amazonaws.com"], "eventName": ["StopLogging", "DeleteTrail"]}},
+    {"id": "bench.denied-decrypt", "severity": "low", "filter":
+        '{ ($.errorCode = "*UnauthorizedOperation") && ($.eventName = "GetPasswordData") }'},
+    {"id": "bench.policy", "severity": "medium", "filter":
+        '{ ($.eventName = PutBucketPolicy) && ($.requestParameters.bucketPolicy = "*:root*") }'},
+]
 
 
 def rules(folder, count):
-    """Of every four rules two are bound to an event, one to a literal anywhere, one to a service
-    and a value; few of them ever match."""
     r = random.Random(7)
-    names = [(s, n) for s, l in SERVICES.items() for n in l]
-    out = []
-    for i in range(count):
-        if i % 4 == 0:
-            s, n = r.choice(names)
-            p = {"eventSource": [f"{s}.amazonaws.com"], "eventName": [n],
-                 "requestParameters": {"bucketName": [f"other-{i}"]}}
-        elif i % 4 == 1:
-            p = {"eventSource": ["iam.amazonaws.com"], "eventName": [f"Rare{i}"]}
-        elif i % 4 == 2:
-            p = {"userAgent": [{"wildcard": f"*evil-tool-{i}*"}]}
-        else:
-            p = {"eventSource": [f"service{i % 300}.amazonaws.com"],
-                 "requestParameters": {"name": [{"prefix": f"p-{i}"}]}}
-        out.append({"id": f"bench.{i}", "severity": "low", "pattern": p})
     os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, f"rules-{count}.json"), "w", encoding="utf-8") as f:
-        json.dump({"rules": out}, f)
+    own, keywords, sigma = list(COMMON), [], []
+    for i in range(count - len(COMMON)):
+        # Of each 20: 7 patterns, 7 Sigma, 3 filters, 3 keywords.
+        k = i % 20
+        if k < 7:
+            own.append(pattern_rule(r, i))
+        elif k < 14:
+            sigma.append(sigma_rule(r, i))
+        elif k < 17:
+            own.append(filter_rule(r, i))
+        else:
+            keywords.append(keyword_rule(r, i))
+    with open(os.path.join(folder, "own.json"), "w", encoding="utf-8") as f:
+        json.dump({"rules": own}, f)
+    with open(os.path.join(folder, "keywords.json"), "w", encoding="utf-8") as f:
+        json.dump(keywords, f)
+    with open(os.path.join(folder, "sigma.yml"), "w", encoding="utf-8") as f:
+        f.write("---\n".join(sigma))
 
 
 if __name__ == "__main__":
-    {"archive": archive, "rules": rules}[sys.argv[1]](sys.argv[2], int(sys.argv[3]))
+    if sys.argv[1] == "archive":
+        archive(sys.argv[2], float(sys.argv[3]))
+    else:
+        rules(sys.argv[2], int(sys.argv[3]))

@@ -1,40 +1,22 @@
 /* Ward as a client of itself: signed requests through the front door. */
+#include "aws.h"
 #include "cli.h"
-
-static struct str host_of(struct str url)
-{
-    ptrdiff_t at = str_find(url, STR("://"));
-    return at < 0 ? url : str_skip(url, (size_t)at + 3);
-}
 
 static struct err *send_signed(struct client *c, const char *service, const char *method,
                                struct str path, const char *content_type, struct str body,
                                int *out_status, struct str *out_body)
 {
-    struct arena *a = c->arena;
-    char date[TIME_TEXT_MAX];
-    time_basic(clock_now_ms(), date);
-    struct str hash = sha256_hex(a, body), authorization;
-    struct http_header h[6] = {{STR("host"), host_of(c->endpoint)},
-                               {STR("x-amz-date"), str_c(date)},
-                               {STR("x-amz-content-sha256"), hash}};
-    size_t n = 3;
-    if (content_type != NULL)
-        h[n++] = (struct http_header){STR("content-type"), str_c(content_type)};
-    struct sig_request r = {.method = str_c(method), .path = path, .query = STR_NONE,
-                            .headers = h, .n_headers = n};
-    TRY(sigv4_sign(a, &r, c->access_key_id, c->secret, c->region, str_c(service), str_c(date),
-                   hash, &authorization));
-    h[n++] = (struct http_header){STR("authorization"), authorization};
-    struct http_out req = {.method = method,
-                           .url = arena_concat(a, c->endpoint, path),
-                           .headers = h,
-                           .n_headers = n,
-                           .body = body,
-                           .timeout_ms = CLI_READY_TIMEOUT_MS,
-                           .ca_file = c->ca_file};
+    /* The keys are the caller's; this struct only shows them. */
+    struct aws_keys k = {.id = arena_cstr(c->arena, c->access_key_id),
+                         .secret = (struct secret *)(uintptr_t)c->secret};
+    struct aws_request r = {.service = service, .method = method, .region = c->region,
+                            .endpoint = c->endpoint, .path = path, .query = STR_NONE,
+                            .body = body, .timeout_ms = CLI_READY_TIMEOUT_MS};
     struct http_in in;
-    TRY(http_send(a, &req, &in));
+    if (content_type != NULL)
+        r.headers[r.n_headers++] =
+            (struct http_header){STR("content-type"), str_c(content_type)};
+    TRY(aws_send_once(c->arena, &k, c->ca_file, &r, &in));
     *out_status = in.status;
     *out_body = in.body;
     return NULL;

@@ -22,13 +22,21 @@ static struct err *refused(struct client *c, const char *what, int status, struc
     return err_new(ERR_INTERNAL, "%s was refused (%d): %.*s", what, status, STR_ARG(message));
 }
 
-static struct err *put_code(struct client *c, struct str bucket, struct str key, const char *path)
+/* S3 wants to be told the region of a new bucket, but for the first one of all. */
+static struct str bucket_body(struct client *c)
 {
-    struct str code, body;
+    if (str_is(c->region, "us-east-1"))
+        return STR("");
+    return arena_fmt(c->arena, "<CreateBucketConfiguration><LocationConstraint>%.*s"
+                     "</LocationConstraint></CreateBucketConfiguration>", STR_ARG(c->region));
+}
+
+static struct err *put_code(struct client *c, struct str bucket, struct str key, struct str code)
+{
+    struct str body;
     int status;
-    TRY(file_read(c->arena, path, CODE_MAX, &code));
     struct str at = arena_fmt(c->arena, "/%.*s", STR_ARG(bucket));
-    TRY(client_s3(c, "PUT", at, STR(""), &status, &body));
+    TRY(client_s3(c, "PUT", at, bucket_body(c), &status, &body));
     if (status != 200 && status != 409)
         return refused(c, "The bucket for code", status, body);
     at = arena_fmt(c->arena, "/%.*s/%.*s", STR_ARG(bucket), STR_ARG(key));
@@ -181,12 +189,14 @@ struct err *blueprint_deploy(struct client *c, const char *name_or_file, struct 
                               {STR("Capabilities.member.1"), STR("CAPABILITY_NAMED_IAM"), true}};
     size_t n = 3;
     if (code != NULL) {
-        struct str bucket = arena_fmt(a, "ward-artifacts-%.*s", STR_ARG(account)), bytes;
+        struct str bucket =
+            arena_fmt(a, "ward-artifacts-%.*s-%.*s", STR_ARG(account), STR_ARG(c->region));
+        struct str bytes;
         TRY(file_read(a, code, CODE_MAX, &bytes));
         struct str key =
             arena_fmt(a, "%s/parser-%.*s.zip", name_or_file, 16, sha256_hex(a, bytes).p);
         log_info("uploading the code of %s", name_or_file);
-        TRY(put_code(c, bucket, key, code));
+        TRY(put_code(c, bucket, key, bytes));
         const struct wire_param where[] = {
             {STR("Parameters.member.1.ParameterKey"), STR("CodeBucket"), true},
             {STR("Parameters.member.1.ParameterValue"), bucket, true},

@@ -26,13 +26,19 @@ struct options {
     const char *smtp_url, *webhook_url, *region, *account;
     int64_t trail_interval_s, digest_interval_s;
     bool detach, plain, json, help;
+    bool data_given, key_given; /* by an option, and not by the environment or by default */
     const char **args;     /* what is not an option */
     size_t n_args;
 };
 
-/* Reads options that `allowed` names ("data listen json"). Prints what is wrong and answers false.
- */
+/* Reads options that `allowed` names ("data listen json"; ARG: what is not an option is taken too).
+ * Prints what is wrong and answers false. */
 bool options_parse(int argc, char **argv, const char *allowed, struct options *out);
+
+extern const char *cli_program; /* as it was called, for what a user is told to type */
+/* " --data '…'" for such a command; "" if the data directory is the usual one. */
+const char *cli_with_data(struct arena *a, const struct options *o);
+const char *cli_with_key(struct arena *a, const struct options *o); /* and " --root-key '…'" */
 
 /* files.c */
 struct err *file_read(struct arena *a, const char *path, size_t max, struct str *out) MUST_CHECK;
@@ -55,11 +61,13 @@ struct err *ca_open(struct arena *a, struct store *s, const char *data_dir, stru
 /* What a running Ward wrote about itself into DATA/ward.json. */
 struct running {
     int64_t pid;
+    int64_t ticks; /* when the process started, by the kernel's clock: a pid may be used again */
     struct str endpoint, account, region, ca_file, started;
     bool alive;
 };
 struct err *running_save(const char *data_dir, const struct ward *w, struct str account) MUST_CHECK;
 struct err *running_load(struct arena *a, const char *data_dir, struct running *out) MUST_CHECK;
+bool running_is(const struct running *r); /* still that process */
 
 /* awsclient.c: Ward as a client of itself, signed like any other. */
 struct client {

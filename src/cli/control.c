@@ -9,16 +9,26 @@
 
 /* -- down -------------------------------------------------------------------------------------- */
 
-/* Waits for another process to end, without polling: a pidfd becomes readable then. */
-static bool wait_gone(pid_t pid, int timeout_ms)
+/* Tells it to stop and waits for its end, without polling: a pidfd becomes readable then. It also
+ * stays with the process that was looked at, whoever gets the number next. */
+static struct err *stop_process(const struct running *r)
 {
-    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    int fd = (int)syscall(SYS_pidfd_open, (pid_t)r->pid, 0);
+    struct err *e = NULL;
     if (fd < 0)
-        return errno == ESRCH;
+        return errno == ESRCH ? NULL : err_errno(errno, "pidfd_open");
     struct pollfd p = {.fd = fd, .events = POLLIN};
-    int n = poll(&p, 1, timeout_ms);
+    if (!running_is(r)) {
+        close(fd);
+        return NULL;
+    }
+    if (syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0) != 0 && errno != ESRCH)
+        e = err_errno(errno, "kill");
+    else if (poll(&p, 1, CLI_STOP_GRACE_MS * 2) != 1)
+        e = err_new(ERR_TIMEOUT, "Ward (pid %lld) has not stopped yet; its log says why.",
+                    (long long)r->pid);
     close(fd);
-    return n == 1;
+    return e;
 }
 
 int cmd_down(int argc, char **argv)
@@ -27,7 +37,10 @@ int cmd_down(int argc, char **argv)
     if (!options_parse(argc, argv, "data", &o))
         return EXIT_USAGE;
     if (o.help) {
-        fputs("Usage: ward down [--data DIR]\n\nStops Ward: requests under way end first.\n",
+        fputs("Usage: ward down [--data DIR]\n\n"
+              "Stops Ward: requests under way end first.\n"
+              "Exit code 0: it has stopped; 1: none ran, or it has not stopped within 20 s.\n\n"
+              "Environment: WARD_DATA, the data directory, instead of --data\n",
               stdout);
         return EXIT_OK;
     }
@@ -39,11 +52,9 @@ int cmd_down(int argc, char **argv)
         fprintf(stderr, "ward: no Ward runs on %s.\n", o.data);
         return EXIT_FAILED;
     }
-    if (kill((pid_t)r.pid, SIGTERM) != 0)
-        return fail(err_errno(errno, "kill"));
-    if (!wait_gone((pid_t)r.pid, CLI_STOP_GRACE_MS * 2))
-        return fail(err_new(ERR_TIMEOUT, "Ward (pid %lld) has not stopped yet; its log says why.",
-                            (long long)r.pid));
+    e = stop_process(&r);
+    if (e != NULL)
+        return fail(e);
     puts("Ward has stopped.");
     return EXIT_OK;
 }
@@ -68,7 +79,9 @@ int cmd_status(int argc, char **argv)
         return EXIT_USAGE;
     if (o.help) {
         fputs("Usage: ward status [--data DIR] [--json]\n\n"
-              "Exit code 0: it runs and answers; 1: it does not.\n",
+              "Says whether Ward runs, where it answers, and for which account.\n"
+              "Exit code 0: it runs and answers; 1: it does not.\n\n"
+              "Environment: WARD_DATA, the data directory, instead of --data\n",
               stdout);
         return EXIT_OK;
     }
@@ -101,7 +114,7 @@ int cmd_status(int argc, char **argv)
                STR_ARG(r.endpoint), "account", STR_ARG(r.account), "region", STR_ARG(r.region),
                "pid", (long long)r.pid, STR_ARG(r.started));
     else
-        puts("\nStart it with: ward up --detach");
+        printf("\nStart it with: %s up --detach%s\n", cli_program, cli_with_key(a, &o));
     return up ? EXIT_OK : EXIT_FAILED;
 }
 
@@ -127,7 +140,12 @@ int cmd_env(int argc, char **argv)
         return EXIT_USAGE;
     if (o.help) {
         fputs("Usage: eval \"$(ward env [--data DIR] [--root-key FILE] [--account ID])\"\n\n"
-              "Prints the environment that aws, the SDKs, CDK and Terraform read.\n",
+              "Prints the environment that aws, the SDKs, CDK and Terraform read: the\n"
+              "endpoint, the administrator's key, the region and the CA certificate of the\n"
+              "running Ward. It takes back what would lead elsewhere (AWS_PROFILE,\n"
+              "AWS_SESSION_TOKEN, AWS_ENDPOINT_URL_S3).\n"
+              "\n"
+              "Environment: WARD_DATA, the data directory, instead of --data\n",
               stdout);
         return EXIT_OK;
     }
@@ -138,8 +156,8 @@ int cmd_env(int argc, char **argv)
     struct err *e = running_load(a, o.data, &r);
     if (e != NULL || !r.alive) {
         err_free(e);
-        return fail(err_new(ERR_NOT_FOUND, "No Ward runs on %s. Start it: ward up --detach",
-                            o.data));
+        return fail(err_new(ERR_NOT_FOUND, "No Ward runs on %s. Start it: %s up --detach%s",
+                            o.data, cli_program, cli_with_key(a, &o)));
     }
     e = crypto_init();
     if (e == NULL)
@@ -162,9 +180,10 @@ int cmd_env(int argc, char **argv)
         export_line("AWS_CA_BUNDLE", r.ca_file);
         export_line("NODE_EXTRA_CA_CERTS", r.ca_file);
     }
-    puts("unset AWS_SESSION_TOKEN AWS_PROFILE");
+    puts("unset AWS_SESSION_TOKEN AWS_PROFILE AWS_DEFAULT_PROFILE AWS_ENDPOINT_URL_S3 "
+         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
     secret_free(f.secret_access_key);
-    return EXIT_OK;
+    return fflush(stdout) == 0 ? EXIT_OK : fail(err_errno(errno, "writing"));
 }
 
 /* -- deploy ------------------------------------------------------------------------------------ */
@@ -172,13 +191,16 @@ int cmd_env(int argc, char **argv)
 int cmd_deploy(int argc, char **argv)
 {
     struct options o;
-    if (!options_parse(argc, argv, "data root-key", &o) || (o.n_args != 1 && !o.help))
+    if (!options_parse(argc, argv, "data root-key ARG", &o))
         return EXIT_USAGE;
-    if (o.help) {
+    if (o.help || o.n_args != 1) {
         fputs("Usage: ward deploy NAME|FILE [--data DIR] [--root-key FILE]\n\n"
-              "Deploys a blueprint (goodbuy) or a CloudFormation template on the running Ward.\n",
-              stdout);
-        return EXIT_OK;
+              "Deploys a blueprint (goodbuy) or a CloudFormation template on the running\n"
+              "Ward. The stack has the blueprint's or the file's name; if it is there, it is\n"
+              "brought up to date.\n\n"
+              "Environment: WARD_DATA, the data directory, instead of --data\n",
+              o.help ? stdout : stderr);
+        return o.help ? EXIT_OK : EXIT_USAGE;
     }
     struct arena *a CLEANUP(arena_free_ptr) = arena_new(64 * 1024 * 1024);
     struct running r;
@@ -238,7 +260,8 @@ int cmd_verify_ledger(int argc, char **argv)
     if (o.help) {
         fputs("Usage: ward ledger [--data DIR] [--root-key FILE] [--json]\n\n"
               "Recomputes every hash of the audit ledger. Ward must be stopped.\n"
-              "Exit code 0: the chain is whole; 1: it is not, or could not be read.\n",
+              "Exit code 0: the chain is whole; 1: it is not, or could not be read.\n\n"
+              "Environment: WARD_DATA, the data directory, instead of --data\n",
               stdout);
         return EXIT_OK;
     }
@@ -262,6 +285,13 @@ int cmd_coverage(int argc, char **argv)
     struct options o;
     if (!options_parse(argc, argv, "", &o))
         return EXIT_USAGE;
+    if (o.help) {
+        fputs("Usage: ward coverage\n\n"
+              "Lists every operation that is built, by service; the others answer "
+              "NotImplemented.\n",
+              stdout);
+        return EXIT_OK;
+    }
     struct ward w = {.rooms = all_rooms, .n_rooms = n_all_rooms};
     struct buf b CLEANUP(buf_clear) = BUF_INIT(1024 * 1024);
     api_print_coverage(&w, &b);

@@ -37,7 +37,9 @@ struct err *file_read(struct arena *a, const char *path, size_t max, struct str 
         ssize_t got = read(fd, p + n, (size_t)st.st_size - n);
         if (got < 0 && errno == EINTR)
             continue;
-        if (got <= 0)
+        if (got < 0)
+            return err_new(ERR_IO, "%s cannot be read: %s.", path, strerror(errno));
+        if (got == 0)
             break;
         n += (size_t)got;
     }
@@ -73,12 +75,18 @@ struct err *file_write(const char *path, struct str content, int mode)
     char temp[PATH_MAX];
     if (snprintf(temp, sizeof temp, "%s.new", path) >= (int)sizeof temp)
         return err_new(ERR_LIMIT, "The path %s is too long.", path);
-    int fd CLEANUP(close_fd) = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    /* Anew, so that nobody else holds it open or leads it elsewhere: the folder may be shared. */
+    unlink(temp);
+    int fd CLEANUP(close_fd) = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0)
         return err_new(ERR_IO, "%s cannot be written: %s.", path, strerror(errno));
-    TRY(write_all(fd, content));
-    if (fchmod(fd, (mode_t)mode) != 0 || rename(temp, path) != 0)
-        return err_new(ERR_IO, "%s cannot be written: %s.", path, strerror(errno));
+    struct err *e = write_all(fd, content);
+    if (e == NULL && (fchmod(fd, (mode_t)mode) != 0 || rename(temp, path) != 0))
+        e = err_new(ERR_IO, "%s cannot be written: %s.", path, strerror(errno));
+    if (e != NULL) {
+        unlink(temp);
+        return e;
+    }
     return sync_folder(path);
 }
 

@@ -1,4 +1,5 @@
 /* The program: picks the command. */
+#include "bucket.h"
 #include "cli.h"
 
 #include "scan/scan.h"
@@ -36,7 +37,15 @@ static const char help[] =
     "  ward down\n"
     "\n"
     "Environment\n"
-    "  WARD_DATA  the data directory, instead of --data\n";
+    "  WARD_DATA      the data directory, instead of --data; without either it is\n"
+    "                 $XDG_DATA_HOME/ward or ~/.local/share/ward\n"
+    "  WARD_SMTP_URL  the mail server of up, instead of --smtp\n"
+    "  NO_COLOR       scan prints no colours\n"
+    "  For s3:// in scan and verify, what the aws command line reads: AWS_ACCESS_KEY_ID,\n"
+    "  AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE, AWS_CONFIG_FILE,\n"
+    "  AWS_SHARED_CREDENTIALS_FILE, AWS_CONTAINER_CREDENTIALS_FULL_URI and _RELATIVE_URI,\n"
+    "  AWS_EC2_METADATA_DISABLED, AWS_REGION, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL,\n"
+    "  AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_CLOUDTRAIL, AWS_CA_BUNDLE\n";
 
 struct command {
     const char *name;
@@ -60,12 +69,26 @@ int fail(struct err *e)
     return EXIT_FAILED;
 }
 
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int run_command(const struct command *c, int argc, char **argv)
+{
+    return c->with_name ? c->run(argc, argv) : c->run(argc - 1, argv + 1);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], LAMBDA_INIT_COMMAND) == 0)
         return lambda_init_main(argc, argv);
+    bool help_of = argc == 3 && strcmp(argv[1], "help") == 0;
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-        strcmp(argv[1], "help") == 0) {
+        (strcmp(argv[1], "help") == 0 && !help_of)) {
         fputs(help, argc < 2 ? stderr : stdout);
         return argc < 2 ? EXIT_USAGE : EXIT_OK;
     }
@@ -73,10 +96,16 @@ int main(int argc, char **argv)
         puts("ward " WARD_VERSION);
         return EXIT_OK;
     }
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].with_name ? commands[i].run(argc - 1, argv + 1)
-                                         : commands[i].run(argc - 2, argv + 2);
-    fprintf(stderr, "ward: there is no command '%s'. See: ward --help\n", argv[1]);
-    return EXIT_USAGE;
+    if (strchr(argv[0], '/') != NULL)
+        cli_program = argv[0];
+    scan_set_bucket_source(bucket_source);
+    scan_set_public_keys(bucket_public_keys);
+    const struct command *c = find_command(argv[help_of ? 2 : 1]);
+    if (c == NULL) {
+        fprintf(stderr, "ward: there is no command '%s'. See: ward --help\n",
+                argv[help_of ? 2 : 1]);
+        return EXIT_USAGE;
+    }
+    char *ask[] = {argv[help_of ? 2 : 1], (char *)(uintptr_t)"--help", NULL};
+    return help_of ? run_command(c, 2, ask) : run_command(c, argc - 1, argv + 1);
 }

@@ -1,8 +1,9 @@
 /* The options that commands share, read from one table. */
 #include "cli.h"
 
-#include <errno.h>
+#include <libgen.h>
 #include <limits.h>
+#include <pwd.h>
 #include <unistd.h>
 
 /* What options point at lives as long as the program. */
@@ -40,6 +41,19 @@ static bool complain(const char *what, const char *option)
     return false;
 }
 
+const char *cli_program = "ward";
+
+const char *cli_with_data(struct arena *a, const struct options *o)
+{
+    return o->data_given ? arena_fmt(a, " --data '%s'", o->data).p : "";
+}
+
+const char *cli_with_key(struct arena *a, const struct options *o)
+{
+    const char *data = cli_with_data(a, o);
+    return o->key_given ? arena_fmt(a, "%s --root-key '%s'", data, o->root_key).p : data;
+}
+
 static bool allowed_here(const char *allowed, const char *name)
 {
     for (struct str rest = str_c(allowed); rest.p != NULL;)
@@ -64,7 +78,10 @@ static bool set_listen(struct options *o, const char *value)
     int64_t port = CLI_PORT_DEFAULT;
     if (colon >= 0 && !str_to_i64(str_skip(s, (size_t)colon + 1), 0, 65535, &port))
         return complain("the port must be a number from 0 to 65535", "--listen");
-    if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
+    bool bracketed = host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
+    if (!bracketed && str_find_char(host, ':') >= 0)
+        return complain("an IPv6 address stands in brackets: [::1]:4566", "--listen");
+    if (bracketed)
         host = str_take(str_skip(host, 1), host.n - 2);
     o->port = (int)port;
     if (host.n > 0)
@@ -111,21 +128,43 @@ static bool set_row(struct options *o, const struct option_row *r, const char *v
 static const char *default_data(void)
 {
     const char *env = getenv("WARD_DATA"), *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+    struct passwd *pw = home == NULL ? getpwuid(getuid()) : NULL;
     if (env != NULL && env[0] != '\0')
         return absolute(env);
     if (xdg != NULL && xdg[0] == '/')
         return arena_fmt(kept, "%s/ward", xdg).p;
-    return arena_fmt(kept, "%s/.local/share/ward", home != NULL ? home : "/root").p;
+    if (pw != NULL)
+        home = pw->pw_dir;
+    return arena_fmt(kept, "%s/.local/share/ward", home != NULL ? home : "").p;
+}
+
+/* Whether a path lies in a folder, whatever links and dots are on the way; what is not there yet
+ * is compared as it is spelled. */
+static bool lies_in(const char *path, const char *folder)
+{
+    char parent[PATH_MAX], real_parent[PATH_MAX], real_folder[PATH_MAX];
+    size_t n = strlen(folder);
+    if (strncmp(path, folder, n) == 0 && path[n] == '/')
+        return true;
+    snprintf(parent, sizeof parent, "%s", path);
+    if (realpath(dirname(parent), real_parent) == NULL || realpath(folder, real_folder) == NULL)
+        return false;
+    n = strlen(real_folder);
+    return strncmp(real_parent, real_folder, n) == 0 &&
+           (real_parent[n] == '/' || real_parent[n] == '\0');
 }
 
 static bool finish(struct options *o)
 {
+    o->data_given = o->data != NULL;
+    o->key_given = o->root_key != NULL;
+    if (o->smtp_url == NULL)
+        o->smtp_url = getenv("WARD_SMTP_URL");
     if (o->data == NULL)
         o->data = default_data();
     if (o->root_key == NULL)
         o->root_key = arena_fmt(kept, "%s.root-key", o->data).p;
-    size_t n = strlen(o->data);
-    if (strncmp(o->root_key, o->data, n) == 0 && o->root_key[n] == '/')
+    if (lies_in(o->root_key, o->data))
         return complain("the root key must lie outside the data directory, or a copy of the "
                         "directory is a copy of everything",
                         "--root-key");
@@ -143,10 +182,18 @@ bool options_parse(int argc, char **argv, const char *allowed, struct options *o
         kept = arena_new(1024 * 1024);
     out->args = ARENA_ARRAY(kept, (size_t)argc + 1, const char *);
     for (int i = 0; i < argc; i++) {
-        if (strncmp(argv[i], "--", 2) != 0) {
+        if (strcmp(argv[i], "-h") == 0) {
+            out->help = true;
+            continue;
+        }
+        if (argv[i][0] != '-') {
+            if (!allowed_here(allowed, "ARG"))
+                return complain("this command takes options only", argv[i]);
             out->args[out->n_args++] = argv[i];
             continue;
         }
+        if (argv[i][1] != '-')
+            return complain("this command does not have that option", argv[i]);
         const char *name = argv[i] + 2, *eq = strchr(name, '=');
         size_t n = eq != NULL ? (size_t)(eq - name) : strlen(name);
         const struct option_row *r = find_row(name, n);

@@ -3,7 +3,7 @@
 #include "cli.h"
 
 #include <errno.h>
-#include <signal.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -109,11 +109,20 @@ struct err *admin_load(struct arena *a, const char *data_dir, const struct secre
     if (!ok)
         return err_new(ERR_DENIED,
                        "The root key is not the one that this data directory was made with.");
-    TRY(json_parse(a, str_of(plain, sealed.n - GCM_OVERHEAD), 4, &j));
-    *out = (struct first_account){.account = jv_s(jv_get(j, "account")),
-                                  .admin_user = jv_s(jv_get(j, "user")),
-                                  .access_key_id = jv_s(jv_get(j, "id"))};
-    return secret_new(jv_s(jv_get(j, "secret")), &out->secret_access_key);
+    size_t n = sealed.n - GCM_OVERHEAD;
+    struct err *e = json_parse(a, str_of(plain, n), 4, &j);
+    secret_wipe(plain, n);
+    if (e != NULL)
+        return e;
+    struct str secret = jv_s(jv_get(j, "secret"));
+    struct first_account f = {.account = jv_s(jv_get(j, "account")),
+                              .admin_user = jv_s(jv_get(j, "user")),
+                              .access_key_id = jv_s(jv_get(j, "id"))};
+    e = secret_new(secret, &f.secret_access_key);
+    secret_wipe((void *)(uintptr_t)secret.p, secret.n);
+    if (e == NULL)
+        *out = f;
+    return e;
 }
 
 /* -- the local CA ------------------------------------------------------------------------------ */
@@ -148,6 +157,25 @@ struct err *ca_open(struct arena *a, struct store *s, const char *data_dir, stru
 
 /* -- what a running Ward says of itself -------------------------------------------------------- */
 
+/* The 22nd field of /proc/PID/stat, counted behind the name in brackets; 0: no such process. */
+static int64_t start_ticks(int64_t pid)
+{
+    char path[64], text[1024];
+    snprintf(path, sizeof path, "/proc/%lld/stat", (long long)pid);
+    FILE *f = fopen(path, "re");
+    size_t n = f == NULL ? 0 : fread(text, 1, sizeof text - 1, f);
+    if (f != NULL)
+        fclose(f);
+    struct str rest = str_of(text, n);
+    int64_t ticks = 0;
+    rest = str_skip(rest, (size_t)(str_rfind_char(rest, ')') + 2));
+    for (int field = 3; field < 22 && rest.p != NULL; field++)
+        str_cut(&rest, ' ');
+    if (rest.p == NULL || !str_to_i64(str_cut(&rest, ' '), 0, INT64_MAX, &ticks))
+        return 0;
+    return ticks;
+}
+
 struct err *running_save(const char *data_dir, const struct ward *w, struct str account)
 {
     struct arena *a CLEANUP(arena_free_ptr) = arena_new(SMALL_FILE_MAX);
@@ -155,6 +183,7 @@ struct err *running_save(const char *data_dir, const struct ward *w, struct str 
     struct jw j = jw_to(&b);
     jw_obj(&j);
     jw_ki(&j, "pid", getpid());
+    jw_ki(&j, "startTicks", start_ticks(getpid()));
     jw_kc(&j, "endpoint", w->endpoint);
     jw_ks(&j, "account", account);
     jw_kc(&j, "region", w->region);
@@ -168,6 +197,12 @@ struct err *running_save(const char *data_dir, const struct ward *w, struct str 
                       arena_fmt(a, "%d\n", (int)getpid()), 0644);
 }
 
+/* A Ward that was killed leaves its file, and its pid may be another process's by now. */
+bool running_is(const struct running *r)
+{
+    return r->pid > 0 && r->pid <= INT_MAX && r->ticks > 0 && start_ticks(r->pid) == r->ticks;
+}
+
 struct err *running_load(struct arena *a, const char *data_dir, struct running *out)
 {
     struct str text;
@@ -175,11 +210,12 @@ struct err *running_load(struct arena *a, const char *data_dir, struct running *
     TRY(file_read(a, cli_path(a, data_dir, "ward.json"), SMALL_FILE_MAX, &text));
     TRY(json_parse(a, text, 4, &j));
     *out = (struct running){.pid = jv_i(jv_get(j, "pid"), 0),
+                            .ticks = jv_i(jv_get(j, "startTicks"), 0),
                             .endpoint = jv_s(jv_get(j, "endpoint")),
                             .account = jv_s(jv_get(j, "account")),
                             .region = jv_s(jv_get(j, "region")),
                             .ca_file = jv_s(jv_get(j, "caFile")),
                             .started = jv_s(jv_get(j, "started"))};
-    out->alive = out->pid > 0 && (kill((pid_t)out->pid, 0) == 0 || errno == EPERM);
+    out->alive = running_is(out);
     return NULL;
 }

@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 /* Workers wait in group commits, so there are many more of them than processors. */
-enum { WORKERS = 64, WORK_QUEUE = 8192, MALLOC_ARENAS = 4, DIR_MODE = 0700 };
+enum { WORKERS = 64, WORK_QUEUE = 8192, MALLOC_ARENAS = 4, DIR_MODE = 0700,
+       LOG_SHOWN_BYTES = 4096 };
 
 static const char help[] =
     "Usage: ward up [OPTIONS]\n"
@@ -34,7 +35,12 @@ static const char help[] =
     "  --smtp URL            mail server for email subscriptions    (smtp://HOST:PORT)\n"
     "  --webhook URL         provider for SMS and mobile push\n"
     "  --region NAME         default region                 (default: us-east-1)\n"
-    "  --plain               HTTP without TLS; loopback only\n";
+    "  --plain               HTTP without TLS; loopback only\n"
+    "\n"
+    "Environment\n"
+    "  WARD_DATA      the data directory, instead of --data\n"
+    "  WARD_SMTP_URL  the mail server, instead of --smtp: what has a password in it does not\n"
+    "                 belong on a command line\n";
 
 struct up {
     struct options o;
@@ -187,11 +193,13 @@ static void try_first(const struct up *u)
            "  CA certificate  %s\n"
            "  root key        %s   (keep a copy elsewhere: without it nothing opens)\n\n"
            "In another terminal, try first:\n\n"
-           "  eval \"$(build/ward env)\"\n"
+           "  eval \"$(%s env%s)\"\n"
            "  aws sts get-caller-identity\n"
            "  aws kms create-key --description 'my first key'\n\n"
-           "Stop it with Ctrl-C or: ward down\n",
-           u->w.endpoint, u->w.ca_file != NULL ? u->w.ca_file : "none (--plain)", u->o.root_key);
+           "Stop it with Ctrl-C or: %s down%s\n",
+           u->w.endpoint, u->w.ca_file != NULL ? u->w.ca_file : "none (--plain)", u->o.root_key,
+           cli_program, cli_with_key(u->arena, &u->o), cli_program,
+           cli_with_data(u->arena, &u->o));
     fflush(stdout);
 }
 
@@ -257,6 +265,27 @@ static int serve(struct up *u, int ready)
     return EXIT_OK;
 }
 
+/* What was added to the log since it was that long, as far as it fits: why the start failed. */
+static void show_log(const struct up *u, off_t from)
+{
+    char text[LOG_SHOWN_BYTES];
+    struct arena *a CLEANUP(arena_free_ptr) = arena_new(64 * 1024);
+    int fd = open(cli_path(a, u->o.data, "ward.log"), O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : pread(fd, text, sizeof text, from);
+    if (n > 0)
+        fwrite(text, 1, (size_t)n, stderr);
+    if (fd >= 0)
+        close(fd);
+    fprintf(stderr, "ward: it did not start; its log is %s/ward.log\n", u->o.data);
+}
+
+static off_t log_length(const struct up *u)
+{
+    struct stat st;
+    struct arena *a CLEANUP(arena_free_ptr) = arena_new(64 * 1024);
+    return stat(cli_path(a, u->o.data, "ward.log"), &st) == 0 ? st.st_size : 0;
+}
+
 /* The parent waits for the child's word, so that the next command of a script finds a server. */
 static int detach(struct up *u)
 {
@@ -266,6 +295,7 @@ static int detach(struct up *u)
         return fail(e);
     if (pipe2(fds, O_CLOEXEC) != 0)
         return fail(err_errno(errno, "pipe"));
+    off_t log_from = log_length(u);
     pid_t pid = fork();
     if (pid < 0)
         return fail(err_errno(errno, "fork"));
@@ -273,8 +303,9 @@ static int detach(struct up *u)
         close(fds[0]);
         setsid();
         struct arena *a = arena_new(4096);
-        int log = open(cli_path(a, u->o.data, "ward.log"), O_WRONLY | O_CREAT | O_APPEND, 0600);
-        int null = open("/dev/null", O_RDWR);
+        int log = open(cli_path(a, u->o.data, "ward.log"),
+                       O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
         dup2(null, STDIN_FILENO);
         dup2(null, STDOUT_FILENO);
         dup2(log >= 0 ? log : null, STDERR_FILENO);
@@ -289,12 +320,14 @@ static int detach(struct up *u)
     while (n < 0 && errno == EINTR);
     close(fds[0]);
     if (n == 1) {
-        printf("Ward is up (pid %d). Its environment: eval \"$(ward env)\"\n", (int)pid);
+        struct arena *a CLEANUP(arena_free_ptr) = arena_new(64 * 1024);
+        printf("Ward is up (pid %d). Its environment: eval \"$(%s env%s)\"\n", (int)pid,
+               cli_program, cli_with_key(a, &u->o));
         return EXIT_OK;
     }
     int status;
     waitpid(pid, &status, 0);
-    fprintf(stderr, "ward: it did not start; %s/ward.log says why.\n", u->o.data);
+    show_log(u, log_from);
     return EXIT_FAILED;
 }
 

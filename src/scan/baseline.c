@@ -10,6 +10,8 @@
 
 static const char *const kinds[BASELINE_KINDS] = {"action", "region", "network", "agent", "hour"};
 
+enum { WHO_BYTES = 512 };
+
 struct lane {
     struct map keys; /* principal NUL kind value -> 1 + earliest time in seconds */
     bool full;
@@ -99,7 +101,9 @@ static bool note_first(struct lane *l, struct str key, int64_t time_ms)
 {
     uintptr_t seconds = (uintptr_t)(time_ms < 0 ? 0 : time_ms / 1000) + 1;
     uintptr_t was = (uintptr_t)map_get(&l->keys, key);
-    if (was != 0 && was <= seconds)
+    /* Of one second all are told of: which comes first is decided when the findings are sorted, so
+     * that it does not hang on the worker. */
+    if (was != 0 && was < seconds)
         return false;
     if (was == 0 && l->keys.n >= BASELINE_KEYS_MAX) {
         l->full = true;
@@ -112,7 +116,7 @@ static bool note_first(struct lane *l, struct str key, int64_t time_ms)
 size_t baseline_see(struct baseline *b, int lane, struct arena *a, const struct finding *f,
                     struct str agent, struct str *out_notes)
 {
-    struct str who = actor(f->text[F_PRINCIPAL]);
+    struct str who = str_take(actor(f->text[F_PRINCIPAL]), WHO_BYTES);
     char hour[8];
     struct time_parts t = time_parts_of(f->time_ms == INT64_MIN ? 0 : f->time_ms);
     snprintf(hour, sizeof hour, "%02d", t.hour % 24);
@@ -191,6 +195,8 @@ struct err *baseline_save(struct baseline *b, const char *path)
     }
     if (f != NULL && fclose(f) != 0 && e == NULL)
         e = err_errno(errno, "writing the baseline");
+    if (e != NULL && f != NULL)
+        unlink(path); /* half a baseline would flag the other half */
     buf_clear(&line);
     free(keys);
     map_clear(&all);
@@ -233,6 +239,8 @@ struct err *baseline_load(struct baseline *b, const char *path)
         e = load_line(b, a, str_trim(str_c(line)), n);
         arena_reset(a);
     }
+    if (e == NULL && ferror(f))
+        e = err_errno(errno, "reading the baseline");
     free(line);
     arena_free(a);
     fclose(f);

@@ -259,19 +259,20 @@ static void see_baseline(struct worker *w, struct record *r, struct finding *f)
     f->text[F_NOTE] = STR_NONE;
 }
 
+static void span_put(char to[32], struct str time)
+{
+    memcpy(to, time.p, time.n);
+    to[time.n] = '\0';
+}
+
 static void span(struct engine_counts *c, struct str time)
 {
     if (time.n < 20 || time.n >= sizeof c->first)
         return;
     if (c->first[0] == '\0' || str_cmp(time, str_c(c->first)) < 0)
-        snprintf(c->first, sizeof c->first, "%.*s", STR_ARG(time));
+        span_put(c->first, time);
     if (str_cmp(time, str_c(c->last)) > 0)
-        snprintf(c->last, sizeof c->last, "%.*s", STR_ARG(time));
-}
-
-static void on_text(void *x, const char *p, size_t n)
-{
-    match_text(((struct worker *)x)->match, p, n);
+        span_put(c->last, time);
 }
 
 static void on_record(void *x, struct record *r, uint64_t offset)
@@ -381,7 +382,7 @@ static void *work(void *x)
 
 static void worker_init(struct worker *w, struct run *run, int lane, int threads)
 {
-    struct feed_sink sink = {w, on_text, on_record, worker_fault_at};
+    struct feed_sink sink = {w, on_record, worker_fault_at};
     size_t out = OUT_BYTES_TOTAL / (size_t)threads;
     out = out > OUT_BYTES_MAX ? OUT_BYTES_MAX : out < OUT_BYTES_MIN ? OUT_BYTES_MIN : out;
     *w = (struct worker){.run = run, .lane = lane};

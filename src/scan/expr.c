@@ -3,6 +3,9 @@
 #include <arpa/inet.h>
 
 #include "../core/buf.h"
+#include "../core/clock.h"
+#include "regex.h"
+#include "same.h"
 
 struct expr *expr_test(struct arena *a, const struct test *t)
 {
@@ -229,6 +232,8 @@ static int hit(unsigned id, unsigned long long from, unsigned long long to, unsi
 static bool regex_match(const struct asker *k, const struct test *t, struct str s)
 {
     bool found = false;
+    if (t->own != NULL)
+        return regex_search(t->own, s);
     hs_scan(t->regex, s.n == 0 ? "" : s.p, (unsigned)s.n, 0, k->scratch, hit, &found);
     return found;
 }
@@ -255,14 +260,64 @@ static bool text_passes(const struct asker *k, const struct test *t, struct str 
     }
 }
 
+static bool in_range(const struct test *t, double d)
+{
+    return (t->lo_open ? d > t->lo : d >= t->lo) && (t->hi_open ? d < t->hi : d <= t->hi);
+}
+
 static bool number_passes(const struct test *t, const struct val *v)
 {
     double d;
     if (v->kind != VAL_NUM && !(t->loose && v->kind == VAL_STR))
         return false;
-    if (!str_to_double(v->s, &d))
+    return str_to_double(v->s, &d) && in_range(t, d);
+}
+
+/* ISO 8601: week 1 is the one with the year's first Thursday. */
+static int week_of(int64_t ms)
+{
+    struct time_parts p = time_parts_of(ms);
+    int64_t thursday = ms + (int64_t)(4 - (p.weekday == 0 ? 7 : p.weekday)) * 86400000;
+    char text[TIME_TEXT_MAX];
+    snprintf(text, sizeof text, "%04d-01-01", time_parts_of(thursday).year);
+    int64_t first = 0;
+    if (!time_parse_iso8601(str_c(text), &first))
+        return 0;
+    return (int)((thursday - first) / (7 * (int64_t)86400000)) + 1;
+}
+
+static bool time_passes(const struct test *t, const struct val *v)
+{
+    int64_t ms;
+    if (v->kind != VAL_STR || !time_parse_iso8601(v->s, &ms))
         return false;
-    return (t->lo_open ? d > t->lo : d >= t->lo) && (t->hi_open ? d < t->hi : d <= t->hi);
+    struct time_parts p = time_parts_of(ms);
+    switch (t->unit) {
+    case UNIT_MINUTE: return in_range(t, p.minute);
+    case UNIT_HOUR: return in_range(t, p.hour);
+    case UNIT_DAY: return in_range(t, p.day);
+    case UNIT_WEEK: return in_range(t, week_of(ms));
+    case UNIT_MONTH: return in_range(t, p.month);
+    case UNIT_YEAR: return in_range(t, p.year);
+    }
+    return false;
+}
+
+static bool related(struct arena *a, struct str s, struct str part, const struct test *t)
+{
+    bool (*eq)(struct str, struct str) = t->icase ? str_ieq : str_eq;
+    if (t->how == FIELD_EQ)
+        return eq(s, part);
+    if (part.n > s.n)
+        return false;
+    if (t->how == FIELD_PREFIX || t->how == FIELD_SUFFIX)
+        return eq(t->how == FIELD_PREFIX ? str_take(s, part.n) : str_skip(s, s.n - part.n), part);
+    /* memmem() is linear, and both texts may be as long as records are. */
+    if (t->icase) {
+        s = fold(a, s);
+        part = fold(a, part);
+    }
+    return part.n == 0 || memmem(s.p, s.n, part.p, part.n) != NULL;
 }
 
 static bool field_passes(struct asker *k, const struct test *t, const struct val *v)
@@ -272,7 +327,7 @@ static bool field_passes(struct asker *k, const struct test *t, const struct val
         const struct val *w = &o->v[i];
         if (w->kind == VAL_OBJ || w->kind == VAL_ARR || v->kind == VAL_NULL || w->kind == VAL_NULL)
             continue;
-        if (t->icase ? str_ieq(v->s, w->s) : str_eq(v->s, w->s))
+        if (related(k->r->a, v->s, w->s, t))
             return true;
     }
     return false;
@@ -284,6 +339,7 @@ static bool value_passes(struct asker *k, const struct test *t, const struct val
     case OP_NULL: return v->kind == VAL_NULL;
     case OP_BOOL: return v->kind == (t->lo != 0 ? VAL_TRUE : VAL_FALSE);
     case OP_NUMBER: return number_passes(t, v);
+    case OP_TIME: return time_passes(t, v);
     case OP_FIELD: return field_passes(k, t, v);
     default: break;
     }
@@ -293,15 +349,38 @@ static bool value_passes(struct asker *k, const struct test *t, const struct val
     return false;
 }
 
-/* Sigma's keywords: any text of the record, as the record writes it. */
-static bool keyword_passes(struct asker *k, const struct test *t)
+static bool keyword_in(const struct test *t, struct str text)
 {
-    struct str text = record_text(k->r);
+    if (t->wild.n > 0)
+        return wild_match(t, text);
     for (size_t i = 0; i < t->n_texts; i++) {
         if (contains(text, t->texts[i], t->icase))
             return true;
     }
     return false;
+}
+
+/* Sigma's keywords: in the record's text, as it stands and with its escapes decoded. */
+static bool keyword_passes(struct asker *k, const struct test *t)
+{
+    struct str text = record_text(k->r);
+    return keyword_in(t, text) || (memchr(text.p, '\\', text.n) != NULL &&
+                                   keyword_in(t, record_text_decoded(k->r)));
+}
+
+bool test_value(struct asker *k, const struct test *t, const struct val *v)
+{
+    for (; t != NULL; t = t->also) {
+        if (t->op != OP_LEAF && value_passes(k, t, v) == t->negate)
+            return false;
+    }
+    return true;
+}
+
+static bool container_passes(struct asker *k, const struct test *t, const struct val *v)
+{
+    return text_passes(k, t, v->s) || (memchr(v->s.p, '\\', v->s.n) != NULL &&
+                                       text_passes(k, t, record_unescape(k->r, v->s)));
 }
 
 static bool leaf(const struct val *v)
@@ -321,7 +400,7 @@ static enum verdict ask_slot(struct asker *k, const struct test *t, const struct
     if (s.p == NULL || t->op == OP_FIELD)
         return s.p == NULL ? NO : MAYBE;
     struct val v = {.kind = VAL_STR, .s = s};
-    return value_passes(k, t, &v) != t->negate ? YES : NO;
+    return test_value(k, t, &v) ? YES : NO;
 }
 
 enum verdict test_ask(struct asker *k, const struct test *t)
@@ -343,9 +422,7 @@ enum verdict test_ask(struct asker *k, const struct test *t)
         return vs->present ? YES : NO;
     for (uint32_t i = 0; i < vs->n; i++) {
         const struct val *v = &vs->v[i];
-        if (!leaf(v))
-            continue;
-        if (t->op == OP_LEAF || value_passes(k, t, v) != t->negate)
+        if (leaf(v) ? test_value(k, t, v) : t->whole && container_passes(k, t, v))
             return YES;
     }
     return NO;
@@ -356,6 +433,7 @@ enum verdict expr_ask(struct asker *k, const struct expr *e)
     bool maybe = false;
     switch (e->kind) {
     case EXPR_TEST: return test_ask(k, e->test);
+    case EXPR_SAME: return same_ask(k, e);
     case EXPR_NOT: {
         enum verdict v = expr_ask(k, e->kids[0]);
         return v == YES ? NO : v == NO ? YES : MAYBE;
@@ -442,13 +520,17 @@ struct err *test_regex(struct arena *a, struct test *t, struct str regex, bool d
         t->op = OP_LEAF;
         return NULL;
     }
-    if (plain_regex(a, regex, t))
+    if (!t->lines && plain_regex(a, regex, t))
+        return NULL;
+    t->op = OP_REGEX;
+    t->own = t->lines ? NULL : regex_new(a, regex, t->icase, dot_all);
+    if (t->own != NULL)
         return NULL;
     char *text = arena_cstr(a, regex);
     hs_database_t *db = NULL;
     hs_compile_error_t *fault = NULL;
     unsigned flags = HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY | (t->icase ? HS_FLAG_CASELESS : 0) |
-                     (dot_all ? HS_FLAG_DOTALL : 0);
+                     (dot_all ? HS_FLAG_DOTALL : 0) | (t->lines ? HS_FLAG_MULTILINE : 0);
     if (hs_compile(text, flags, HS_MODE_BLOCK, NULL, &db, &fault) != HS_SUCCESS) {
         struct err *e =
             err_new(ERR_INVALID, "the regular expression \"%.200s\" is not taken: %.200s", text,
@@ -457,185 +539,6 @@ struct err *test_regex(struct arena *a, struct test *t, struct str regex, bool d
         return e;
     }
     arena_on_free(a, regex_free, db);
-    t->op = OP_REGEX;
     t->regex = db;
     return NULL;
-}
-
-/* -- what must be there -- */
-static bool asks_slot(const struct test *t, const struct paths *ps, enum slot slot)
-{
-    const struct path *p = &ps->v[t->path];
-    if (p->kind == PATH_VIRTUAL)
-        return p->index == VIRT_SOURCE && slot == SLOT_SOURCE;
-    return p->slot == (int)slot;
-}
-
-static struct needed of_slot(struct arena *a, const struct test *t, const struct paths *ps,
-                             enum slot slot)
-{
-    struct needed out = {0};
-    if (t->op != OP_EQ || t->negate || !asks_slot(t, ps, slot) || t->n_texts > NEEDED_MAX)
-        return out;
-    bool virt = ps->v[t->path].kind == PATH_VIRTUAL;
-    out.v = ARENA_ARRAY(a, t->n_texts, struct str);
-    for (size_t i = 0; i < t->n_texts; i++) {
-        struct str s = fold(a, t->texts[i]);
-        if (virt) {
-            if (!str_starts_c(s, "aws."))
-                return (struct needed){0};
-            s = arena_concat(a, str_skip(s, 4), STR(".amazonaws.com"));
-        }
-        out.v[i] = s;
-    }
-    out.n = t->n_texts;
-    return out;
-}
-
-static struct str longest_piece(struct arena *a, const struct test *t)
-{
-    size_t best = 0, best_n = 0, from = 0;
-    for (size_t i = 0; i <= t->wild.n; i++) {
-        if (i < t->wild.n && t->wild.code[i] < 256)
-            continue;
-        if (i - from > best_n)
-            best = from, best_n = i - from;
-        from = i + 1;
-    }
-    char *p = arena_alloc(a, best_n + 1);
-    for (size_t i = 0; i < best_n; i++)
-        p[i] = (char)t->wild.code[best + i];
-    return str_of(p, best_n);
-}
-
-/* The longest run that JSON writes as it stands. */
-static struct str safe_run(struct str s)
-{
-    size_t best = 0, best_n = 0, from = 0;
-    for (size_t i = 0; i <= s.n; i++) {
-        if (i < s.n && s.p[i] >= 0x20 && s.p[i] < 0x7f && strchr("\"\\/<>&'", s.p[i]) == NULL)
-            continue;
-        if (i - from > best_n)
-            best = from, best_n = i - from;
-        from = i + 1;
-    }
-    return str_take(str_skip(s, best), best_n);
-}
-
-enum { LITERAL_MIN = 4, LITERAL_MAX = 64 };
-
-static struct needed of_text(struct arena *a, const struct test *t)
-{
-    struct needed out = {0};
-    if (t->negate)
-        return out;
-    if (t->op == OP_WILD) {
-        struct str s = str_take(safe_run(longest_piece(a, t)), LITERAL_MAX);
-        if (s.n < LITERAL_MIN)
-            return out;
-        out.v = ARENA_NEW(a, struct str);
-        out.v[0] = s;
-        out.n = 1;
-        return out;
-    }
-    if ((t->op != OP_EQ && t->op != OP_PREFIX && t->op != OP_SUFFIX && t->op != OP_CONTAINS) ||
-        t->n_texts == 0 || t->n_texts > NEEDED_MAX)
-        return out;
-    out.v = ARENA_ARRAY(a, t->n_texts, struct str);
-    for (size_t i = 0; i < t->n_texts; i++) {
-        out.v[i] = str_take(safe_run(t->texts[i]), LITERAL_MAX);
-        if (out.v[i].n < LITERAL_MIN)
-            return (struct needed){0};
-    }
-    out.n = t->n_texts;
-    return out;
-}
-
-static struct needed of_test(struct arena *a, const struct test *t, const struct paths *ps,
-                             int slot)
-{
-    return slot < 0 ? of_text(a, t) : of_slot(a, t, ps, (enum slot)slot);
-}
-
-static size_t shortest(const struct needed *n)
-{
-    size_t best = SIZE_MAX;
-    for (size_t i = 0; i < n->n; i++)
-        best = n->v[i].n < best ? n->v[i].n : best;
-    return best;
-}
-
-/* Which is the better filter: for slots the fewer texts, for literals the longer ones. */
-static bool better(const struct needed *x, const struct needed *y, int slot)
-{
-    if (y->n == 0)
-        return true;
-    if (slot >= 0)
-        return x->n < y->n;
-    return shortest(x) > shortest(y);
-}
-
-static struct needed needs(struct arena *a, const struct expr *e, const struct paths *ps, int slot)
-{
-    struct needed out = {0};
-    if (e->kind == EXPR_TEST)
-        return of_test(a, e->test, ps, slot);
-    if (e->kind == EXPR_AND) {
-        for (size_t i = 0; i < e->n; i++) {
-            struct needed n = needs(a, e->kids[i], ps, slot);
-            if (n.n > 0 && better(&n, &out, slot))
-                out = n;
-        }
-    } else if (e->kind == EXPR_OR) {
-        VEC(struct str) all = {0};
-        for (size_t i = 0; i < e->n; i++) {
-            struct needed n = needs(a, e->kids[i], ps, slot);
-            if (n.n == 0 || all.n + n.n > NEEDED_MAX)
-                return (struct needed){0};
-            for (size_t j = 0; j < n.n; j++)
-                VEC_PUSH(a, &all, n.v[j]);
-        }
-        out.v = all.v;
-        out.n = all.n;
-    }
-    return out;
-}
-
-struct needed expr_needs_slot(struct arena *a, const struct expr *e, const struct paths *ps,
-                              enum slot slot)
-{
-    return needs(a, e, ps, (int)slot);
-}
-
-struct needed expr_needs_literal(struct arena *a, const struct expr *e, const struct paths *ps)
-{
-    return needs(a, e, ps, -1);
-}
-
-struct needed expr_needs_path(struct arena *a, const struct expr *e, const struct paths *ps,
-                              uint32_t *out_path, bool *out_icase)
-{
-    struct needed out = {0};
-    if (e->kind == EXPR_TEST) {
-        const struct test *t = e->test;
-        const struct path *p = &ps->v[t->path];
-        if (t->op == OP_EQ && !t->negate && t->n_texts <= NEEDED_MAX &&
-            p->kind != PATH_VIRTUAL && (p->slot < 0 || p->slot >= SLOT_TUPLE)) {
-            out = (struct needed){t->texts, t->n_texts};
-            *out_path = t->path;
-            *out_icase = t->icase;
-        }
-        return out;
-    }
-    for (size_t i = 0; (e->kind == EXPR_AND || e->n == 1) && e->kind != EXPR_NOT && i < e->n; i++) {
-        uint32_t path;
-        bool icase;
-        struct needed n = expr_needs_path(a, e->kids[i], ps, &path, &icase);
-        if (n.n > 0 && (out.n == 0 || n.n < out.n)) {
-            out = n;
-            *out_path = path;
-            *out_icase = icase;
-        }
-    }
-    return out;
 }

@@ -26,10 +26,14 @@ enum test_op {
     OP_WILD,     /* pieces between '*', '?' where `single` */
     OP_REGEX,
     OP_CIDR,
-    OP_FIELD,    /* the value of another path */
-    OP_KEYWORD,  /* somewhere in the record's strings */
+    OP_FIELD,    /* the value of another path, or a part of it: `how` */
+    OP_KEYWORD,  /* somewhere in the record's text, one of the texts or `wild` */
+    OP_TIME,     /* a time, of which `unit` (UTC) is in [lo, hi] */
     OP_CONST,    /* lo: 0 or 1 */
 };
+
+enum time_unit { UNIT_MINUTE, UNIT_HOUR, UNIT_DAY, UNIT_WEEK, UNIT_MONTH, UNIT_YEAR };
+enum field_how { FIELD_EQ, FIELD_CONTAINS, FIELD_PREFIX, FIELD_SUFFIX };
 
 struct wild {
     const char *p; /* literals; WILD_ANY, WILD_ONE are marks outside ASCII text */
@@ -50,23 +54,33 @@ struct test {
     bool negate; /* a leaf value that does not pass */
     bool icase;  /* ASCII letters alike */
     bool loose;  /* numbers and booleans count as their text */
+    bool whole;  /* a list or an object counts as its JSON text, as it stands and decoded */
+    bool lines;  /* OP_REGEX: ^ and $ at the ends of lines too */
+    enum time_unit unit;
+    enum field_how how;
     struct str *texts; /* OP_EQ: sorted; folded if icase */
     size_t n_texts;
     double lo, hi;
     bool lo_open, hi_open;
     struct wild wild;
     struct cidr cidr;
-    struct hs_database *regex;
+    const struct regex *own;   /* OP_REGEX: this, or */
+    struct hs_database *regex; /* Hyperscan's */
+    const struct test *also; /* the same value must pass this one too */
     const char *label; /* for explain: "eventName is one of …" */
 };
 
-enum expr_kind { EXPR_AND, EXPR_OR, EXPR_NOT, EXPR_TEST };
+/* EXPR_SAME: what its one kid says, and besides each list of objects by one of its elements. */
+enum expr_kind { EXPR_AND, EXPR_OR, EXPR_NOT, EXPR_TEST, EXPR_SAME };
+
+struct same;
 
 struct expr {
     enum expr_kind kind;
     size_t n;
     struct expr **kids;
     struct test *test;
+    const struct same *same; /* EXPR_SAME */
     const char *name; /* of a Sigma selection, for explain */
 };
 
@@ -96,23 +110,9 @@ struct asker {
 
 enum verdict expr_ask(struct asker *k, const struct expr *e);
 enum verdict test_ask(struct asker *k, const struct test *t);
+/* Does this one value, which is no container, pass? */
+bool test_value(struct asker *k, const struct test *t, const struct val *v);
 
-/* -- what a rule cannot match without -- */
-/* The texts of `slot` (folded) of which one must stand there; n 0: not bound to any. */
-struct needed {
-    struct str *v;
-    size_t n;
-};
-struct needed expr_needs_slot(struct arena *a, const struct expr *e, const struct paths *ps,
-                              enum slot slot);
-/* Literals of which one must stand in the record's text, or none known (n 0). */
-struct needed expr_needs_literal(struct arena *a, const struct expr *e, const struct paths *ps);
-
-/* The texts that a value of one path other than the slots must be among; n 0: no such path. Case as
- * in the test: *out_icase. */
-struct needed expr_needs_path(struct arena *a, const struct expr *e, const struct paths *ps,
-                              uint32_t *out_path, bool *out_icase);
-
-enum { REGEX_MAX = 2048, NEEDED_MAX = 256 };
+enum { REGEX_MAX = 2048 };
 
 #endif

@@ -223,8 +223,6 @@ static bool step_tail(struct feed *f, struct slice *s)
 static void run_slice(struct feed *f, struct slice *s)
 {
     split_run(&f->sp, s->p, s->n);
-    if (f->sink.text != NULL)
-        f->sink.text(f->sink.ctx, s->p, s->n);
     bool on = true;
     while (on) {
         switch (f->mode) {

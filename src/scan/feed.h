@@ -12,7 +12,6 @@ enum { FEED_SLICE_BYTES = 256 * 1024, RECORD_BYTES_MAX = 1024 * 1024 };
 
 struct feed_sink {
     void *ctx;
-    void (*text)(void *ctx, const char *p, size_t n); /* before the records within it */
     void (*record)(void *ctx, struct record *r, uint64_t offset);
     void (*fault)(void *ctx, uint64_t offset, const char *what);
 };

@@ -1,9 +1,11 @@
-/* CloudWatch Logs metric-filter patterns over JSON.
+/* CloudWatch Logs filter patterns: over JSON, and terms over a record's text.
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
  * A selector that lands on a list or an object never matches, not even with "!=". */
 #include "rules.h"
 
 #include <math.h>
+
+enum { TERMS_MAX = 1000, FILTER_MAX = 16 * 1024 };
 
 struct scanner {
     struct rule_source *src;
@@ -72,6 +74,8 @@ static uint32_t selector_part(struct scanner *s, uint32_t path)
     }
     if (p[s->at] == '.')
         from = ++s->at;
+    if (s->at < s->text.n && p[s->at] == '[')
+        return path; /* $.['a b'] is $['a b'] */
     while (s->at < s->text.n && strchr(" \t\r\n.[=!<>()&|}", p[s->at]) == NULL)
         s->at++;
     if (s->at == from) {
@@ -107,7 +111,10 @@ static struct str value(struct scanner *s, bool *quoted)
     struct str rest = str_skip(s->text, s->at);
     *quoted = rest.n > 0 && rest.p[0] == '"';
     if (*quoted) {
-        char *out = arena_alloc_raw(s->a, rest.n);
+        size_t end = 1;
+        while (end < rest.n && rest.p[end] != '"')
+            end += rest.p[end] == '\\' ? 2 : 1;
+        char *out = arena_alloc_raw(s->a, end + 1);
         size_t n = 0, i = 1;
         for (; i < rest.n && rest.p[i] != '"'; i++) {
             if (rest.p[i] == '\\' && i + 1 < rest.n)
@@ -271,14 +278,92 @@ static struct expr *either(struct scanner *s)
     return any->n == 1 ? any->kids[0] : any;
 }
 
+/* -- terms: a b (both), ?a ?b (either), -a (not), "a b", %regex% -- */
+struct terms {
+    struct expr *all, *any;
+    size_t n;
+};
+
+static struct expr *term_test(struct scanner *s, struct str term, bool quoted)
+{
+    struct test t = {.op = OP_KEYWORD, .label = arena_fmt(s->a, "the text has %.*s",
+                                                          STR_ARG(str_take(term, 120))).p};
+    if (!quoted && term.p[0] == '%') {
+        fail(s, "a regular expression over a whole record is not supported: name a member, "
+                "{ $.eventName = %...% }");
+        return NULL;
+    }
+    if (!quoted && str_find_char(term, '"') >= 0) {
+        fail(s, "a quote within a term");
+        return NULL;
+    }
+    test_texts(s->a, &t, &term, 1);
+    return expr_test(s->a, &t);
+}
+
+static void one_term(struct scanner *s, struct terms *ts)
+{
+    char mark = s->text.p[s->at];
+    bool quoted;
+    if (mark == '?' || mark == '-')
+        s->at++;
+    else
+        mark = ' ';
+    struct str rest = str_skip(s->text, s->at), term;
+    if (rest.n > 0 && (rest.p[0] == '"' || rest.p[0] == '%')) {
+        term = value(s, &quoted);
+    } else {
+        size_t n = 0;
+        while (n < rest.n && strchr(" \t\r\n", rest.p[n]) == NULL)
+            n++;
+        quoted = false;
+        term = str_take(rest, n);
+        s->at += n;
+    }
+    if (!s->failed && term.n == 0)
+        fail(s, "a term is empty");
+    struct expr *e = s->failed ? NULL : term_test(s, term, quoted);
+    if (e == NULL)
+        return;
+    if (mark == '?')
+        expr_add(s->a, ts->any, e);
+    else
+        expr_add(s->a, ts->all, mark == '-' ? expr_not(s->a, e) : e);
+}
+
+static struct expr *text_terms(struct scanner *s)
+{
+    struct terms ts = {.all = expr_list(s->a, EXPR_AND), .any = expr_list(s->a, EXPR_OR)};
+    for (blanks(s); !s->failed && s->at < s->text.n; blanks(s)) {
+        if (++ts.n > TERMS_MAX)
+            fail(s, "more terms than the limit");
+        else
+            one_term(s, &ts);
+    }
+    if (s->failed)
+        return NULL;
+    if (ts.all->n > 0 && ts.any->n > 0) {
+        fail(s, "terms with ? are ignored beside others: write either kind alone");
+        return NULL;
+    }
+    return ts.any->n > 0 ? ts.any : ts.all;
+}
+
 struct expr *metric_filter_compile(struct rule_source *src, struct str text)
 {
     struct scanner s = {.src = src, .a = src->rs->a, .paths = &src->rs->paths,
                         .text = str_trim(text)};
-    if (!take(&s, "{")) {
-        fail(&s, "only patterns over JSON, { $.name = value }, apply to CloudTrail records");
+    if (s.text.n == 0 || s.text.n > FILTER_MAX) {
+        fail(&s, s.text.n == 0 ? "the filter pattern is empty"
+                               : "a filter pattern is longer than 16 KiB");
         return NULL;
     }
+    if (s.text.p[0] == '[') {
+        fail(&s, "patterns for lines of words, [a, b, ...], do not apply to CloudTrail's records");
+        return NULL;
+    }
+    if (!take(&s, "{"))
+        return text_terms(&s);
     struct expr *e = either(&s);
     if (!s.failed && !take(&s, "}"))
         fail(&s, "a } is missing");

@@ -25,11 +25,6 @@ static ptrdiff_t read_input(void *x, void *buf, size_t n)
     return (ptrdiff_t)n;
 }
 
-static void on_text(void *x, const char *p, size_t n)
-{
-    match_text(((struct input *)x)->w, p, n);
-}
-
 static void on_record(void *x, struct record *r, uint64_t offset)
 {
     struct input *in = x;
@@ -69,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     struct input in = {.p = data, .n = size, .w = match_worker_new(matcher)};
     struct unpack u;
-    feed_init(&in.feed, &rs->paths, (struct feed_sink){&in, on_text, on_record, on_fault});
+    feed_init(&in.feed, &rs->paths, (struct feed_sink){&in, on_record, on_fault});
     feed_start(&in.feed);
     unpack_init(&u, 65536);
     u.read = read_input;

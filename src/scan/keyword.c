@@ -11,6 +11,10 @@ struct expr *keyword_compile(struct rule_source *src, struct str source, struct 
     } part[] = {{"eventSource", source}, {"eventName", name}};
     for (size_t i = 0; i < ARRAY_LEN(part); i++) {
         struct test t = {.path = path_key(&rs->paths, 0, str_c(part[i].key), false)};
+        if (t.path == UINT32_MAX) {
+            rules_fault(src, part[i].re, "the rules name more paths than the limit");
+            return NULL;
+        }
         t.label = arena_fmt(rs->a, "%s matches %.*s", part[i].key, STR_ARG(part[i].re)).p;
         struct err *e = test_regex(rs->a, &t, part[i].re, false);
         if (e != NULL) {
@@ -27,6 +31,8 @@ void keyword_load(struct rule_source *src, const struct jv *doc, size_t index)
 {
     static const char *const known[] = {"source", "regexp", "sns", "name", "severity", "pattern",
                                         "topics", "description"};
+    struct str source = jv_s(jv_get(doc, "source")), name = jv_s(jv_get(doc, "regexp"));
+    rules_begin(src, jv_get(doc, "name") != NULL ? jv_s(jv_get(doc, "name")) : source);
     for (size_t i = 0; i < jv_len(doc); i++) {
         bool ok = false;
         for (size_t j = 0; j < ARRAY_LEN(known); j++)
@@ -34,6 +40,11 @@ void keyword_load(struct rule_source *src, const struct jv *doc, size_t index)
         if (!ok)
             rules_fault(src, doc->obj.v[i].key, "the keyword configuration has no member \"%.*s\"",
                         STR_ARG(str_take(doc->obj.v[i].key, 64)));
+        bool object = str_is(doc->obj.v[i].key, "sns") || str_is(doc->obj.v[i].key, "pattern");
+        if (ok && !str_is(doc->obj.v[i].key, "topics") &&
+            !jv_is(&doc->obj.v[i].value, object ? JV_OBJ : JV_STR))
+            rules_fault(src, doc->obj.v[i].key, "this member is %s",
+                        object ? "an object" : "a text");
     }
     struct arena *a = src->rs->a;
     const struct jv *pattern = jv_get(doc, "pattern");
@@ -41,7 +52,6 @@ void keyword_load(struct rule_source *src, const struct jv *doc, size_t index)
     if (pattern != NULL) {
         e = pattern_compile(src, pattern);
     } else {
-        struct str source = jv_s(jv_get(doc, "source")), name = jv_s(jv_get(doc, "regexp"));
         if (source.p == NULL || name.p == NULL) {
             rules_fault(src, source.p == NULL ? STR("source") : STR("regexp"),
                         "\"source\" and \"regexp\" are both texts (regular expressions)");

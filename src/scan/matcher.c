@@ -1,104 +1,127 @@
 #include "matcher.h"
 
 #include "../core/map.h"
+#include "lookup.h"
 
-enum { TUPLES_MAX = 8192, TUPLE_BYTES_MAX = 6 * 1024 * 1024, HITS_MAX = 65536, TABLE = 16384,
-       GROUPS_MAX = 16, GROUP_FROM = 4 };
+enum { TUPLES_MAX = 8192, TUPLE_BYTES_MAX = 6 * 1024 * 1024, TABLE = 16384,
+       /* The slots, and eventSource as EventBridge writes it ("aws.s3"). */
+       KEYS = SLOT_TUPLE + 1, KEY_VIRTUAL = SLOT_TUPLE,
+       /* Below these a set of conditions is not worth a look (needs.c). */
+       RANK_TUPLE = 45, RANK_VALUES = 20 };
 
 struct list {
     VEC(uint32_t) v;
 };
 
-struct exact { /* what a value must be among for a rule to hold, beside the tuple */
-    uint32_t path;
-    struct needed texts;
-};
-
-/* The rules of a tuple that ask one path for exact texts: hash of the folded text -> rule. */
-struct entry {
-    uint64_t hash;
-    uint32_t rule;
-};
-struct group {
-    uint32_t path;
-    uint32_t n;
-    struct entry *v;
+/* The rules that cannot hold without one value of one of the five. */
+struct bucket {
+    struct list rules; /* considered with the combination */
+    struct lookup_maker *maker;
+    struct lookup *values; /* or when a value of the record says so */
 };
 
 struct matcher {
     const struct rules *rs;
-    struct exact *exact; /* by rule */
     struct arena *a;
-    struct map by_name, by_source; /* folded text -> struct list */
+    struct map buckets;   /* key and folded text -> struct bucket */
+    struct lookup *parts; /* pieces of the five; its paths are keys */
+    struct lookup *values;
+    struct lookup_paths *paths; /* of all lookups that records are asked for */
     struct list general;
-    hs_database_t *literals;
+    bool *mixed; /* by rule: waits in more than one way */
     hs_scratch_t *scratch; /* the prototype */
-    struct list *opens;    /* literal id -> rules */
-    size_t n_literals, n_gated;
-    struct list gated;
     struct matcher_stats stats;
 };
 
 /* -- building -- */
-struct literals {
-    struct arena *a;
-    struct map ids; /* text -> id + 1 */
-    VEC(const char *) texts;
-    VEC(unsigned) flags;
-    VEC(unsigned) numbers;
-    VEC(size_t) lengths;
-    VEC(struct list) opens;
+struct building {
+    struct matcher *m;
+    struct lookup_maker *parts, *values;
+    VEC(struct bucket *) buckets;
 };
 
-static void put(struct arena *a, struct map *m, struct str key, uint32_t rule)
+static struct str bucket_key(char *room, size_t size, uint32_t key, struct str text)
 {
-    struct list *l = map_get(m, key);
-    if (l == NULL) {
-        l = ARENA_NEW(a, struct list);
-        map_put(m, key, l);
+    if (text.n + 1 > size)
+        return STR_NONE;
+    room[0] = (char)('0' + key);
+    for (size_t i = 0; i < text.n; i++)
+        room[i + 1] = text.p[i] >= 'A' && text.p[i] <= 'Z' ? (char)(text.p[i] + 32) : text.p[i];
+    return str_of(room, text.n + 1);
+}
+
+enum { KEY_TEXT_MAX = 512 };
+
+static bool whole(const struct conds *cs)
+{
+    for (size_t i = 0; i < cs->n; i++) {
+        if (cs->v[i].kind != COND_WHOLE || cs->v[i].text.n >= KEY_TEXT_MAX)
+            return false;
     }
+    return cs->n > 0;
+}
+
+static uint32_t key_of(const struct paths *ps, uint32_t path)
+{
+    return ps->v[path].kind == PATH_VIRTUAL ? KEY_VIRTUAL : (uint32_t)needs_slot(ps, path);
+}
+
+static void list_add(struct arena *a, struct list *l, uint32_t rule)
+{
     if (l->v.n == 0 || l->v.v[l->v.n - 1] != rule)
         VEC_PUSH(a, &l->v, rule);
 }
 
-static void gate(struct literals *ls, struct str text, uint32_t rule)
+static struct bucket *bucket_of(struct building *b, uint32_t key, struct str text)
 {
-    /* Without regard to case: one literal serves both kinds of tests. */
-    struct str f = fold(ls->a, text);
-    uintptr_t id = (uintptr_t)map_get(&ls->ids, f);
-    if (id == 0) {
-        id = ls->texts.n + 1;
-        map_put(&ls->ids, f, (void *)id);
-        VEC_PUSH(ls->a, &ls->texts, f.p);
-        VEC_PUSH(ls->a, &ls->flags, (unsigned)HS_FLAG_CASELESS);
-        VEC_PUSH(ls->a, &ls->numbers, (unsigned)(id - 1));
-        VEC_PUSH(ls->a, &ls->lengths, f.n);
-        VEC_PUSH(ls->a, &ls->opens, (struct list){0});
+    char room[KEY_TEXT_MAX];
+    struct str k = bucket_key(room, sizeof room, key, text);
+    CHECK(k.p != NULL);
+    struct bucket *x = map_get(&b->m->buckets, k);
+    if (x == NULL) {
+        x = ARENA_NEW(b->m->a, struct bucket);
+        x->maker = lookup_maker_new(b->m->a, b->m->paths);
+        map_put(&b->m->buckets, k, x);
+        VEC_PUSH(b->m->a, &b->buckets, x);
     }
-    struct list *l = &ls->opens.v[id - 1];
-    if (l->v.n == 0 || l->v.v[l->v.n - 1] != rule)
-        VEC_PUSH(ls->a, &l->v, rule);
+    return x;
 }
 
-/* Do the five values decide or narrow the rule? */
-static bool bound(struct arena *a, const struct expr *e, const struct paths *ps)
+static void add_all(struct lookup_maker *lm, const struct conds *cs, uint32_t rule)
 {
-    for (int s = SLOT_ERROR; s < SLOT_TUPLE; s++) {
-        if (expr_needs_slot(a, e, ps, (enum slot)s).n > 0)
-            return true;
+    for (size_t i = 0; i < cs->n; i++)
+        lookup_add(lm, &cs->v[i], rule);
+}
+
+/* Under conditions on the five: `values` too, if there are some, and then behind both. */
+static void place_tuple(struct building *b, const struct conds *cs, const struct conds *values,
+                        uint32_t rule)
+{
+    for (size_t i = 0; i < cs->n; i++) {
+        struct cond c = cs->v[i];
+        c.path = key_of(&b->m->rs->paths, c.path);
+        if (c.kind != COND_WHOLE || c.text.n >= KEY_TEXT_MAX) {
+            if (c.kind == COND_WHOLE)
+                c.kind = COND_PART, c.text = str_take(c.text, PART_BYTES_MAX);
+            lookup_add(b->parts, &c, rule);
+            continue;
+        }
+        struct bucket *x = bucket_of(b, c.path, c.text);
+        if (values != NULL && values->n > 0)
+            add_all(x->maker, values, rule);
+        else
+            list_add(b->m->a, &x->rules, rule);
     }
-    return false;
 }
 
 /* Only paths of the tuple: the verdict is remembered, whatever the form. */
 static bool only_tuple(const struct expr *e, const struct paths *ps)
 {
-    if (e->kind == EXPR_TEST) {
-        const struct path *p = &ps->v[e->test->path];
+    if (e->kind == EXPR_TEST)
         return e->test->op == OP_CONST ||
                (e->test->op != OP_FIELD && e->test->op != OP_KEYWORD &&
-                (p->kind == PATH_VIRTUAL || (p->slot >= 0 && p->slot < SLOT_TUPLE)));
-    }
+                (ps->v[e->test->path].kind == PATH_VIRTUAL ||
+                 needs_slot(ps, e->test->path) >= 0));
     for (size_t i = 0; i < e->n; i++) {
         if (!only_tuple(e->kids[i], ps))
             return false;
@@ -106,67 +129,64 @@ static bool only_tuple(const struct expr *e, const struct paths *ps)
     return true;
 }
 
-static void place_rule(struct matcher *m, struct literals *ls, uint32_t i)
+static void count_tuple(struct matcher *m, const struct conds *cs)
 {
-    const struct rules *rs = m->rs;
-    const struct expr *e = rs->rules.v[i].expr;
-    struct needed names = expr_needs_slot(m->a, e, &rs->paths, SLOT_NAME);
-    struct needed sources = expr_needs_slot(m->a, e, &rs->paths, SLOT_SOURCE);
-    if (names.n > 0) {
-        for (size_t k = 0; k < names.n; k++)
-            put(m->a, &m->by_name, names.v[k], i);
-        m->stats.by_name++;
+    bool name = true;
+    for (size_t i = 0; i < cs->n; i++)
+        name = name && needs_slot(&m->rs->paths, cs->v[i].path) == SLOT_NAME;
+    *(name ? &m->stats.by_name : &m->stats.by_source) += 1;
+}
+
+static void place_rule(struct building *b, uint32_t i)
+{
+    struct matcher *m = b->m;
+    const struct paths *ps = &m->rs->paths;
+    const struct expr *e = m->rs->rules.v[i].expr;
+    struct conds five = expr_needs(m->a, e, ps, NEEDS_TUPLE);
+    struct conds values = {0};
+    if (!only_tuple(e, ps))
+        values = expr_needs(m->a, e, ps, NEEDS_VALUES);
+    if (values.rank < RANK_VALUES)
+        values.n = 0;
+    if (five.n > 0 && (five.rank >= RANK_TUPLE || values.n == 0)) {
+        place_tuple(b, &five, whole(&five) ? &values : NULL, i);
+        count_tuple(m, &five);
         return;
     }
-    struct needed lits = expr_needs_literal(m->a, e, &rs->paths);
-    bool tuple = only_tuple(e, &rs->paths);
-    if (sources.n > 0) {
-        for (size_t k = 0; k < sources.n; k++)
-            put(m->a, &m->by_source, sources.v[k], i);
-        m->stats.by_source++;
-    } else if (!tuple && !bound(m->a, e, &rs->paths) && lits.n > 0) {
-        for (size_t k = 0; k < lits.n; k++)
-            gate(ls, lits.v[k], i);
-        VEC_PUSH(m->a, &m->gated.v, i);
+    if (values.n > 0) {
+        add_all(b->values, &values, i);
         m->stats.gated++;
-    } else {
-        VEC_PUSH(m->a, &m->general.v, i);
+        return;
+    }
+    struct conds both = expr_needs(m->a, e, ps, NEEDS_TUPLE | NEEDS_VALUES);
+    if (both.n == 0) {
+        list_add(m->a, &m->general, i);
         m->stats.general++;
+        return;
+    }
+    /* Some alternatives are of one kind, some of the other. */
+    m->mixed[i] = true;
+    m->stats.gated++;
+    for (size_t k = 0; k < both.n; k++) {
+        struct conds one = {.v = &both.v[k], .n = 1};
+        if (needs_slot(ps, both.v[k].path) >= 0)
+            place_tuple(b, &one, NULL, i);
+        else
+            add_all(b->values, &one, i);
     }
 }
 
-static void scratch_for_test(hs_scratch_t **scratch, const struct expr *e)
+static void scratch_for(hs_scratch_t **scratch, const struct expr *e)
 {
     if (e->kind == EXPR_TEST) {
-        if (e->test->regex != NULL)
-            CHECK(hs_alloc_scratch(e->test->regex, scratch) == HS_SUCCESS);
+        for (const struct test *t = e->test; t != NULL; t = t->also) {
+            if (t->regex != NULL)
+                CHECK(hs_alloc_scratch(t->regex, scratch) == HS_SUCCESS);
+        }
         return;
     }
     for (size_t i = 0; i < e->n; i++)
-        scratch_for_test(scratch, e->kids[i]);
-}
-
-static struct err *compile_literals(struct matcher *m, struct literals *ls)
-{
-    if (ls->texts.n == 0)
-        return NULL;
-    /* An escape of an ASCII letter could hide a literal: such records open every gate. */
-    VEC_PUSH(ls->a, &ls->texts, "\\u00");
-    VEC_PUSH(ls->a, &ls->flags, 0u);
-    unsigned number = (unsigned)ls->opens.n;
-    VEC_PUSH(ls->a, &ls->numbers, number);
-    VEC_PUSH(ls->a, &ls->lengths, (size_t)4);
-    hs_compile_error_t *fault = NULL;
-    if (hs_compile_lit_multi(ls->texts.v, ls->flags.v, ls->numbers.v, ls->lengths.v,
-                             (unsigned)ls->texts.n, HS_MODE_BLOCK, NULL, &m->literals,
-                             &fault) != HS_SUCCESS) {
-        struct err *e = err_new(ERR_INVALID, "the literals of the rules were not taken: %.200s",
-                                fault != NULL ? fault->message : "out of memory");
-        hs_free_compile_error(fault);
-        return e;
-    }
-    CHECK(hs_alloc_scratch(m->literals, &m->scratch) == HS_SUCCESS);
-    return NULL;
+        scratch_for(scratch, e->kids[i]);
 }
 
 enum { MATCHER_ARENA_BYTES = 1 << 30 };
@@ -177,22 +197,22 @@ struct err *matcher_new(const struct rules *rs, struct matcher **out_matcher)
     struct matcher *m = ARENA_NEW(a, struct matcher);
     m->a = a;
     m->rs = rs;
-    struct literals ls = {.a = a};
-    m->exact = ARENA_ARRAY(a, rs->rules.n + 1, struct exact);
+    m->mixed = ARENA_ARRAY(a, rs->rules.n + 1, bool);
+    m->paths = lookup_paths_new(a, &rs->paths);
+    struct building b = {.m = m, .parts = lookup_maker_new(a, NULL),
+                         .values = lookup_maker_new(a, m->paths)};
     for (uint32_t i = 0; i < rs->rules.n; i++) {
         if (rs->rules.v[i].expr == NULL)
             continue;
-        bool icase;
-        m->exact[i].texts = expr_needs_path(a, rs->rules.v[i].expr, &rs->paths, &m->exact[i].path,
-                                            &icase);
         m->stats.rules++;
-        place_rule(m, &ls, i);
-        scratch_for_test(&m->scratch, rs->rules.v[i].expr);
+        place_rule(&b, i);
+        scratch_for(&m->scratch, rs->rules.v[i].expr);
     }
-    struct err *e = compile_literals(m, &ls);
-    m->opens = ls.opens.v;
-    m->n_literals = m->stats.literals = ls.opens.n;
-    map_clear(&ls.ids);
+    for (size_t i = 0; i < b.buckets.n; i++)
+        b.buckets.v[i]->values = lookup_make(b.buckets.v[i]->maker);
+    m->parts = lookup_make(b.parts);
+    m->values = lookup_make(b.values);
+    struct err *e = arena_check(a);
     if (e != NULL) {
         matcher_free(m);
         return e;
@@ -205,9 +225,7 @@ void matcher_free(struct matcher *m)
 {
     if (m == NULL)
         return;
-    map_clear(&m->by_name);
-    map_clear(&m->by_source);
-    hs_free_database(m->literals);
+    map_clear(&m->buckets);
     hs_free_scratch(m->scratch);
     arena_free(m->a);
 }
@@ -218,19 +236,20 @@ struct matcher_stats matcher_stats(const struct matcher *m)
 }
 
 /* -- asking -- */
+struct question { /* what a combination leaves open of a rule */
+    const struct expr *expr;
+    uint32_t rule;
+};
+
 struct tuple {
     struct tuple *next;
     uint64_t hash;
     uint32_t len[SLOT_TUPLE]; /* UINT32_MAX: not there */
     const char *text;
-    uint32_t *yes, *maybe;
-    struct group *groups;
-    uint32_t n_yes, n_maybe, n_groups;
-};
-
-struct hit {
-    uint64_t to;
-    uint32_t id;
+    uint32_t n_yes, n_open, n_values;
+    uint32_t *yes;
+    struct question *open;
+    const struct lookup *values[KEYS];
 };
 
 struct match_worker {
@@ -240,13 +259,13 @@ struct match_worker {
     struct tuple *table[TABLE];
     size_t n_tuples;
     uint32_t *out;
-    size_t n_out, cap_out;
-    uint32_t *seen; /* rule -> the record that it was asked for */
+    size_t n_out;
+    uint32_t *seen; /* rule -> the record, or new combination, that it was asked for */
     uint32_t stamp;
-    const char *text;
-    struct hit *hits;
-    size_t n_hits, next_hit;
-    bool all_open;
+    struct lookup_seen present;
+    /* of the combination being made */
+    struct list yes;
+    VEC(struct question) open;
 };
 
 struct match_worker *match_worker_new(const struct matcher *m)
@@ -256,14 +275,10 @@ struct match_worker *match_worker_new(const struct matcher *m)
     w->m = m;
     w->a = arena_new(TUPLE_BYTES_MAX * 4);
     size_t n = m->rs->rules.n + 1;
+    w->present = lookup_seen_new(m->paths);
     w->seen = calloc(n, sizeof *w->seen);
-    w->cap_out = n;
     w->out = malloc(n * sizeof *w->out);
     CHECK(w->seen != NULL && w->out != NULL);
-    if (m->n_literals > 0) {
-        w->hits = malloc(HITS_MAX * sizeof *w->hits);
-        CHECK(w->hits != NULL);
-    }
     if (m->scratch != NULL)
         CHECK(hs_clone_scratch(m->scratch, &w->asker.scratch) == HS_SUCCESS);
     return w;
@@ -275,69 +290,74 @@ void match_worker_free(struct match_worker *w)
         return;
     hs_free_scratch(w->asker.scratch);
     arena_free(w->a);
+    lookup_seen_free(&w->present);
     free(w->seen);
     free(w->out);
-    free(w->hits);
     free(w);
 }
 
-static int on_literal(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
-                      void *x)
+static void stamp_next(struct match_worker *w)
 {
-    (void)from, (void)flags;
-    struct match_worker *w = x;
-    if (w->n_hits == HITS_MAX) {
-        w->all_open = true;
-        return 1;
+    if (++w->stamp == 0) {
+        memset(w->seen, 0, (w->m->rs->rules.n + 1) * sizeof *w->seen);
+        w->stamp = 1;
     }
-    w->hits[w->n_hits++] = (struct hit){to, id};
-    return 0;
 }
 
-static int by_place(const void *x, const void *y)
-{
-    uint64_t a = ((const struct hit *)x)->to, b = ((const struct hit *)y)->to;
-    return a < b ? -1 : a > b;
-}
-
-void match_text(struct match_worker *w, const char *p, size_t n)
-{
-    w->text = p;
-    w->n_hits = w->next_hit = 0;
-    w->all_open = false;
-    if (w->m->n_literals == 0)
-        return;
-    hs_scan(w->m->literals, p, (unsigned)n, 0, w->asker.scratch, on_literal, w);
-    bool sorted = true;
-    for (size_t i = 1; i < w->n_hits && sorted; i++)
-        sorted = w->hits[i - 1].to <= w->hits[i].to;
-    if (!sorted)
-        qsort(w->hits, w->n_hits, sizeof *w->hits, by_place);
-}
-
+/* -- combinations -- */
 static inline uint64_t mix(uint64_t h, uint64_t x)
 {
     __uint128_t p = (__uint128_t)(h ^ x) * 0x9E3779B97F4A7C15ULL;
     return (uint64_t)p ^ (uint64_t)(p >> 64);
 }
 
+static inline uint64_t word(const char *p)
+{
+    uint64_t x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+/* The first bytes of a text that is shorter than a word. */
+static inline uint64_t part_word(const char *p, size_t n)
+{
+    uint64_t x = 0;
+    for (size_t i = 0; i < n; i++)
+        x = x << 8 | (unsigned char)p[i];
+    return x;
+}
+
 static uint64_t tuple_hash(const struct record *r)
 {
     uint64_t h = 0x2545F4914F6CDD1DULL;
     for (int s = 0; s < SLOT_TUPLE; s++) {
-        struct str v = r->slot[s];
-        h = mix(h, v.p == NULL ? UINT64_MAX : v.n);
-        for (size_t i = 0; i + 8 <= v.n; i += 8) {
-            uint64_t x;
-            memcpy(&x, v.p + i, 8);
-            h = mix(h, x);
+        const char *p = r->slot[s].p;
+        size_t n = r->slot[s].n;
+        if (p == NULL) {
+            h = mix(h, UINT64_MAX);
+            continue;
         }
-        uint64_t tail = 0;
-        memcpy(&tail, v.n >= 8 ? v.p + v.n - 8 : v.p == NULL ? "" : v.p,
-               v.n >= 8 ? 8 : v.n);
-        h = mix(h, tail);
+        h ^= n << 56;
+        if (n < 8) {
+            h = mix(h, part_word(p, n));
+            continue;
+        }
+        for (size_t i = 0; i + 8 < n; i += 8)
+            h = mix(h, word(p + i));
+        h = mix(h, word(p + n - 8));
     }
     return h;
+}
+
+static inline bool same_bytes(const char *p, const char *q, size_t n)
+{
+    if (n < 8)
+        return part_word(p, n) == part_word(q, n);
+    for (size_t i = 0; i + 8 < n; i += 8) {
+        if (word(p + i) != word(q + i))
+            return false;
+    }
+    return word(p + n - 8) == word(q + n - 8);
 }
 
 static bool tuple_is(const struct tuple *t, const struct record *r)
@@ -350,106 +370,57 @@ static bool tuple_is(const struct tuple *t, const struct record *r)
                 return false;
             continue;
         }
-        if (t->len[s] != v.n || memcmp(p, v.p, v.n) != 0)
+        if (t->len[s] != v.n || !same_bytes(p, v.p, v.n))
             return false;
         p += v.n;
     }
     return true;
 }
 
-static void consider(struct match_worker *w, const uint32_t *v, size_t n, struct list *yes,
-                     struct list *maybe)
+/* The expression without the kids that the combination answered; its answer is MAYBE. */
+static const struct expr *rest_of(struct match_worker *w, const struct expr *e)
 {
-    for (size_t i = 0; i < n; i++) {
-        enum verdict verdict = expr_ask(&w->asker, w->m->rs->rules.v[v[i]].expr);
-        if (verdict == YES)
-            VEC_PUSH(w->a, &yes->v, v[i]);
-        else if (verdict == MAYBE)
-            VEC_PUSH(w->a, &maybe->v, v[i]);
+    if (e->kind != EXPR_AND && e->kind != EXPR_OR)
+        return e;
+    struct expr *out = expr_list(w->a, e->kind);
+    for (size_t i = 0; i < e->n; i++) {
+        if (expr_ask(&w->asker, e->kids[i]) == MAYBE)
+            expr_add(w->a, out, (struct expr *)(uintptr_t)rest_of(w, e->kids[i]));
     }
+    return out->n == 1 ? out->kids[0] : out;
 }
 
-static uint64_t folded_hash(struct str s)
+static void consider(void *x, uint32_t rule)
 {
-    uint64_t h = s.n;
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        h = (h ^ (unsigned char)(c >= 'A' && c <= 'Z' ? c + 32 : c)) * 0x100000001B3ULL;
-    }
-    return h ^ (h >> 29);
-}
-
-static int by_hash(const void *x, const void *y)
-{
-    uint64_t a = ((const struct entry *)x)->hash, b = ((const struct entry *)y)->hash;
-    return a < b ? -1 : a > b;
-}
-
-static struct group *group_of(struct match_worker *w, struct tuple *t, uint32_t path)
-{
-    for (uint32_t i = 0; i < t->n_groups; i++) {
-        if (t->groups[i].path == path)
-            return &t->groups[i];
-    }
-    if (t->n_groups == GROUPS_MAX)
-        return NULL;
-    struct group *g = &t->groups[t->n_groups++];
-    g->path = path;
-    (void)w;
-    return g;
-}
-
-/* Takes the rules that wait for an exact text out of the list of those to be asked each time. */
-static void make_groups(struct match_worker *w, struct tuple *t)
-{
-    if (t->n_maybe < GROUP_FROM)
+    struct match_worker *w = x;
+    if (w->seen[rule] == w->stamp)
         return;
-    t->groups = ARENA_ARRAY(w->a, GROUPS_MAX, struct group);
-    uint32_t keep = 0;
-    size_t caps[GROUPS_MAX] = {0};
-    for (uint32_t i = 0; i < t->n_maybe; i++) {
-        const struct exact *x = &w->m->exact[t->maybe[i]];
-        struct group *g = x->texts.n == 0 ? NULL : group_of(w, t, x->path);
-        if (g == NULL) {
-            t->maybe[keep++] = t->maybe[i];
-            continue;
-        }
-        size_t *cap = &caps[g - t->groups];
-        for (size_t k = 0; k < x->texts.n; k++) {
-            if (g->n == *cap) {
-                struct entry *v = ARENA_ARRAY(w->a, *cap == 0 ? 8 : *cap * 2, struct entry);
-                if (g->n > 0)
-                    memcpy(v, g->v, g->n * sizeof *v);
-                g->v = v;
-                *cap = *cap == 0 ? 8 : *cap * 2;
-            }
-            g->v[g->n++] = (struct entry){folded_hash(x->texts.v[k]), t->maybe[i]};
-        }
-    }
-    t->n_maybe = keep;
-    for (uint32_t i = 0; i < t->n_groups; i++)
-        qsort(t->groups[i].v, t->groups[i].n, sizeof *t->groups[i].v, by_hash);
+    w->seen[rule] = w->stamp;
+    const struct expr *e = w->m->rs->rules.v[rule].expr;
+    enum verdict v = expr_ask(&w->asker, e);
+    if (v == YES)
+        VEC_PUSH(w->a, &w->yes.v, rule);
+    else if (v == MAYBE)
+        VEC_PUSH(w->a, &w->open, ((struct question){rest_of(w, e), rule}));
 }
 
-static const struct list *bucket(struct match_worker *w, const struct map *m, struct str s)
+static void consider_key(struct match_worker *w, struct tuple *t, uint32_t key, struct str text)
 {
-    char small[256];
-    if (s.p == NULL || s.n > sizeof small)
-        return NULL;
-    for (size_t i = 0; i < s.n; i++)
-        small[i] = s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] + 32) : s.p[i];
-    (void)w;
-    return map_get(m, str_of(small, s.n));
+    char room[KEY_TEXT_MAX];
+    if (text.p == NULL)
+        return;
+    struct str k = bucket_key(room, sizeof room, key, text);
+    const struct bucket *b = k.p == NULL ? NULL : map_get(&w->m->buckets, k);
+    for (size_t i = 0; b != NULL && i < b->rules.v.n; i++)
+        consider(w, b->rules.v.v[i]);
+    if (b != NULL && b->values != NULL)
+        t->values[t->n_values++] = b->values;
+    if (w->m->parts != NULL)
+        lookup_value(w->m->parts, key, text, consider, w);
 }
 
-static struct tuple *tuple_new(struct match_worker *w, struct record *r, uint64_t hash)
+static void tuple_text(struct match_worker *w, struct tuple *t, const struct record *r)
 {
-    if (w->n_tuples >= TUPLES_MAX || arena_used(w->a) > TUPLE_BYTES_MAX) {
-        arena_reset(w->a);
-        memset(w->table, 0, sizeof w->table);
-        w->n_tuples = 0;
-    }
-    struct tuple *t = ARENA_NEW(w->a, struct tuple);
     size_t n = 0;
     for (int s = 0; s < SLOT_TUPLE; s++) {
         t->len[s] = r->slot[s].p == NULL ? UINT32_MAX : (uint32_t)r->slot[s].n;
@@ -462,21 +433,32 @@ static struct tuple *tuple_new(struct match_worker *w, struct record *r, uint64_
             memcpy(p, r->slot[s].p, r->slot[s].n);
         p += r->slot[s].n;
     }
-    struct list yes = {0}, maybe = {0};
+}
+
+static struct tuple *tuple_new(struct match_worker *w, struct record *r, uint64_t hash)
+{
+    if (w->n_tuples >= TUPLES_MAX || arena_used(w->a) > TUPLE_BYTES_MAX) {
+        arena_reset(w->a);
+        memset(w->table, 0, sizeof w->table);
+        w->n_tuples = 0;
+    }
+    struct tuple *t = ARENA_NEW(w->a, struct tuple);
+    tuple_text(w, t, r);
+    memset(&w->yes, 0, sizeof w->yes);
+    memset(&w->open, 0, sizeof w->open);
+    stamp_next(w);
     w->asker.tuple_only = true;
-    const struct list *l = bucket(w, &w->m->by_name, r->slot[SLOT_NAME]);
-    if (l != NULL)
-        consider(w, l->v.v, l->v.n, &yes, &maybe);
-    l = bucket(w, &w->m->by_source, r->slot[SLOT_SOURCE]);
-    if (l != NULL)
-        consider(w, l->v.v, l->v.n, &yes, &maybe);
-    consider(w, w->m->general.v.v, w->m->general.v.n, &yes, &maybe);
+    for (uint32_t s = 0; s < SLOT_TUPLE; s++)
+        consider_key(w, t, s, r->slot[s]);
+    consider_key(w, t, KEY_VIRTUAL, record_virtual(r, VIRT_SOURCE));
+    for (size_t i = 0; i < w->m->general.v.n; i++)
+        consider(w, w->m->general.v.v[i]);
     w->asker.tuple_only = false;
-    t->yes = yes.v.v;
-    t->n_yes = (uint32_t)yes.v.n;
-    t->maybe = maybe.v.v;
-    t->n_maybe = (uint32_t)maybe.v.n;
-    make_groups(w, t);
+    stamp_next(w);
+    t->yes = w->yes.v.v;
+    t->n_yes = (uint32_t)w->yes.v.n;
+    t->open = w->open.v;
+    t->n_open = (uint32_t)w->open.n;
     t->hash = hash;
     t->next = w->table[hash % TABLE];
     w->table[hash % TABLE] = t;
@@ -484,63 +466,35 @@ static struct tuple *tuple_new(struct match_worker *w, struct record *r, uint64_
     return t;
 }
 
-static void ask(struct match_worker *w, uint32_t rule)
+/* -- records -- */
+static bool in_out(const struct match_worker *w, uint32_t rule)
 {
+    for (size_t i = 0; i < w->n_out; i++) {
+        if (w->out[i] == rule)
+            return true;
+    }
+    return false;
+}
+
+static void ask(void *x, uint32_t rule)
+{
+    struct match_worker *w = x;
     if (w->seen[rule] == w->stamp)
         return;
     w->seen[rule] = w->stamp;
+    if (w->m->mixed[rule] && in_out(w, rule))
+        return;
     if (expr_ask(&w->asker, w->m->rs->rules.v[rule].expr) == YES)
         w->out[w->n_out++] = rule;
 }
 
-static void ask_group(struct match_worker *w, struct record *r, const struct group *g)
+static struct tuple *tuple_of(struct match_worker *w, struct record *r)
 {
-    const struct vals *vs = record_get(r, g->path);
-    for (uint32_t i = 0; i < vs->n; i++) {
-        if (vs->v[i].kind == VAL_OBJ || vs->v[i].kind == VAL_ARR)
-            continue;
-        uint64_t hash = folded_hash(vs->v[i].s);
-        uint32_t lo = 0, hi = g->n;
-        while (lo < hi) {
-            uint32_t mid = (lo + hi) / 2;
-            if (g->v[mid].hash < hash)
-                lo = mid + 1;
-            else
-                hi = mid;
-        }
-        for (; lo < g->n && g->v[lo].hash == hash; lo++)
-            ask(w, g->v[lo].rule);
-    }
-}
-
-static void ask_gated(struct match_worker *w, struct record *r)
-{
-    const struct matcher *m = w->m;
-    struct str text = record_text(r);
-    uint64_t from = (uint64_t)(text.p - w->text), to = from + text.n;
-    bool all = w->all_open;
-    while (w->next_hit < w->n_hits && w->hits[w->next_hit].to <= from)
-        w->next_hit++;
-    for (; w->next_hit < w->n_hits && w->hits[w->next_hit].to <= to; w->next_hit++) {
-        uint32_t id = w->hits[w->next_hit].id;
-        if (id == m->n_literals) {
-            all = true;
-            continue;
-        }
-        const struct list *l = &m->opens[id];
-        for (size_t i = 0; i < l->v.n; i++)
-            ask(w, l->v.v[i]);
-    }
-    for (size_t i = 0; all && i < m->gated.v.n; i++)
-        ask(w, m->gated.v.v[i]);
-}
-
-static void stamp_next(struct match_worker *w)
-{
-    if (++w->stamp == 0) {
-        memset(w->seen, 0, (w->m->rs->rules.n + 1) * sizeof *w->seen);
-        w->stamp = 1;
-    }
+    uint64_t hash = tuple_hash(r);
+    struct tuple *t = w->table[hash % TABLE];
+    while (t != NULL && !(t->hash == hash && tuple_is(t, r)))
+        t = t->next;
+    return t != NULL ? t : tuple_new(w, r, hash);
 }
 
 const uint32_t *match_record(struct match_worker *w, struct record *r, size_t *out_n)
@@ -558,22 +512,19 @@ const uint32_t *match_record(struct match_worker *w, struct record *r, size_t *o
         *out_n = w->n_out;
         return w->out;
     }
-    uint64_t hash = tuple_hash(r);
-    struct tuple *t = w->table[hash % TABLE];
-    while (t != NULL && !(t->hash == hash && tuple_is(t, r)))
-        t = t->next;
-    if (t == NULL)
-        t = tuple_new(w, r, hash);
-    if (t->n_yes > 0) {
-        memcpy(w->out, t->yes, t->n_yes * sizeof *w->out);
-        w->n_out = t->n_yes;
+    const struct tuple *t = tuple_of(w, r);
+    for (uint32_t i = 0; i < t->n_yes; i++)
+        w->out[w->n_out++] = t->yes[i];
+    for (uint32_t i = 0; i < t->n_open; i++) {
+        w->seen[t->open[i].rule] = w->stamp;
+        if (expr_ask(&w->asker, t->open[i].expr) == YES)
+            w->out[w->n_out++] = t->open[i].rule;
     }
-    for (uint32_t i = 0; i < t->n_maybe; i++)
-        ask(w, t->maybe[i]);
-    for (uint32_t i = 0; i < t->n_groups; i++)
-        ask_group(w, r, &t->groups[i]);
-    if (w->m->n_literals > 0)
-        ask_gated(w, r);
+    lookup_next(w->m->paths, &w->present);
+    for (uint32_t i = 0; i < t->n_values; i++)
+        lookup_record(t->values[i], w->m->paths, r, &w->present, ask, w);
+    if (w->m->values != NULL)
+        lookup_record(w->m->values, w->m->paths, r, &w->present, ask, w);
     *out_n = w->n_out;
     return w->out;
 }

@@ -4,7 +4,8 @@
 #include "safe.h"
 
 enum { LINE_BYTES_MAX = 16 * 1024 * 1024 };
-enum { COL_TIME, COL_SEVERITY, COL_PRINCIPAL, COL_ADDRESS, COL_ACTION, COL_RESOURCE };
+enum { COL_TIME, COL_SEVERITY, COL_PRINCIPAL, COL_ADDRESS, COL_ACTION, COL_RESOURCE, COLUMNS };
+enum { RULE_WIDTH = 26 };
 
 void time_of_finding(const struct finding *f, char out[40])
 {
@@ -14,9 +15,64 @@ void time_of_finding(const struct finding *f, char out[40])
         time_iso8601(f->time_ms, out);
 }
 
+struct str output_short(struct str arn)
+{
+    struct str s = arn;
+    if (!str_starts_c(s, "arn:"))
+        return arn;
+    for (int i = 0; i < 4 && s.p != NULL; i++)
+        str_cut(&s, ':');
+    while (s.n > 0 && s.p[0] == ':')
+        s = str_skip(s, 1);
+    return s.n == 0 ? arn : s;
+}
+
+static size_t table_width(const struct output *o)
+{
+    size_t n = RULE_WIDTH;
+    for (int i = 0; i < COLUMNS; i++)
+        n += o->width[i] == 0 ? 0 : o->width[i] + 2;
+    return n;
+}
+
+void output_fit(struct output *o, size_t columns)
+{
+    static const size_t least[COLUMNS] = {20, 8, 12, 15, 20, 16};
+    if (columns > 0 && columns < 140)
+        o->width[COL_RESOURCE] = 0;
+    if (columns > 0 && columns < 100)
+        o->width[COL_ADDRESS] = 0;
+    while (columns > 0 && table_width(o) > columns) {
+        int widest = -1;
+        for (int i = COL_PRINCIPAL; i < COLUMNS; i++) {
+            if (o->width[i] > least[i] && (widest < 0 || o->width[i] > o->width[widest]))
+                widest = i;
+        }
+        if (widest < 0)
+            return;
+        o->width[widest]--;
+    }
+}
+
+/* The account and the kind go before the name does. */
+static struct str narrow(struct str arn, size_t width)
+{
+    struct str s = output_short(arn);
+    for (int left = 2; left > 0 && safe_width(s) > width; left--) {
+        size_t i = 0;
+        while (i < s.n && s.p[i] != ':' && s.p[i] != '/')
+            i++;
+        if (i + 1 >= s.n || s.p == arn.p)
+            break;
+        s = str_skip(s, i + 1);
+    }
+    return s;
+}
+
 static void flush(struct output *o)
 {
-    if (!buf_ok(&o->line) || fwrite(o->line.p, 1, o->line.n, o->f) != o->line.n)
+    if (!buf_ok(&o->line) ||
+        (o->line.n > 0 && fwrite(o->line.p, 1, o->line.n, o->f) != o->line.n))
         o->failed = true;
     buf_clear(&o->line);
     buf_init(&o->line, LINE_BYTES_MAX);
@@ -27,6 +83,15 @@ const char *output_rule_color(const struct output *o, enum severity s)
     static const char *const colors[SEV_COUNT] = {"\x1b[2m", "\x1b[36m", "\x1b[33m", "\x1b[31m",
                                                   "\x1b[1;31m"};
     return o->color ? colors[s] : "";
+}
+
+static bool is_uri(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] <= 0x20 || s.p[i] >= 0x7f || strchr("\"<>\\^`{|}", s.p[i]) != NULL)
+            return false;
+    }
+    return str_starts_c(s, "http://") || str_starts_c(s, "https://");
 }
 
 static void sarif_rules(struct output *o)
@@ -47,7 +112,7 @@ static void sarif_rules(struct output *o)
         buf_c(b, "},\"fullDescription\":{\"text\":");
         safe_json(b, r->reason.n > 0 ? r->reason : r->id);
         buf_c(b, "}");
-        if (str_starts_c(r->reference, "http")) {
+        if (is_uri(r->reference)) {
             buf_c(b, ",\"helpUri\":");
             safe_json(b, r->reference);
         }
@@ -55,6 +120,14 @@ static void sarif_rules(struct output *o)
         if (b->n > LINE_BYTES_MAX / 2)
             flush(o);
     }
+}
+
+static void column(struct buf *b, struct str s, size_t width)
+{
+    if (width == 0)
+        return;
+    safe_cell(b, s, width);
+    buf_c(b, "  ");
 }
 
 void output_begin(struct output *o)
@@ -74,11 +147,10 @@ void output_begin(struct output *o)
     } else if (o->form == OUT_TABLE && o->width[COL_TIME] > 0) {
         static const char *const heads[] = {"TIME", "SEVERITY", "PRINCIPAL", "ADDRESS", "ACTION",
                                             "RESOURCE"};
-        for (int i = 0; i < 6; i++) {
-            safe_cell(&o->line, str_c(heads[i]), o->width[i]);
-            buf_c(&o->line, "  ");
-        }
-        buf_c(&o->line, "RULE\n");
+        buf_c(&o->line, o->color ? "\x1b[1m" : "");
+        for (int i = 0; i < COLUMNS; i++)
+            column(&o->line, str_c(heads[i]), o->width[i]);
+        buf_c(&o->line, o->color ? "RULE\x1b[0m\n" : "RULE\n");
     }
     flush(o);
 }
@@ -167,6 +239,9 @@ static void as_sarif(struct output *o, const struct finding *f, const struct rul
     pair(b, "address", f->text[F_ADDRESS]);
     pair(b, "action", f->text[F_ACTION]);
     pair(b, "resource", f->text[F_RESOURCE]);
+    pair(b, "note", f->text[F_NOTE]);
+    pair(b, "account", f->text[F_ACCOUNT]);
+    pair(b, "region", f->text[F_REGION]);
     pair(b, "eventID", f->text[F_EVENT_ID]);
     pair(b, "sha256", f->text[F_SHA256]);
     buf_c(b, "}}");
@@ -178,21 +253,14 @@ static void as_row(struct output *o, const struct finding *f, const struct rule 
     struct buf *b = &o->line;
     char time[40];
     time_of_finding(f, time);
-    safe_cell(b, str_c(time), o->width[COL_TIME]);
-    buf_c(b, "  ");
+    column(b, str_c(time), o->width[COL_TIME]);
     buf_c(b, output_rule_color(o, r->severity));
-    safe_cell(b, str_c(severity_names[r->severity]), o->width[COL_SEVERITY]);
-    buf_c(b, o->color ? "\x1b[0m  " : "  ");
-    const enum finding_text texts[] = {F_PRINCIPAL, F_ADDRESS, F_ACTION, F_RESOURCE};
-    for (int i = 0; i < 4; i++) {
-        struct str s = f->text[texts[i]];
-        /* The account's id in every ARN says little: keep the end of what is too long. */
-        size_t w = o->width[COL_PRINCIPAL + i];
-        if (s.n > w && str_starts_c(s, "arn:"))
-            s = str_skip(s, s.n - w);
-        safe_cell(b, s, w);
-        buf_c(b, "  ");
-    }
+    column(b, str_c(severity_names[r->severity]), o->width[COL_SEVERITY]);
+    buf_c(b, o->color ? "\x1b[0m" : "");
+    column(b, narrow(f->text[F_PRINCIPAL], o->width[COL_PRINCIPAL]), o->width[COL_PRINCIPAL]);
+    column(b, f->text[F_ADDRESS], o->width[COL_ADDRESS]);
+    column(b, f->text[F_ACTION], o->width[COL_ACTION]);
+    column(b, narrow(f->text[F_RESOURCE], o->width[COL_RESOURCE]), o->width[COL_RESOURCE]);
     safe_text(b, r->id);
     if (f->text[F_NOTE].n > 0) {
         buf_c(b, " (");

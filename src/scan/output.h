@@ -21,6 +21,10 @@ struct output {
     bool failed;
 };
 
+/* "123456789012:user/eve" of an ARN: who, without what every ARN says. */
+struct str output_short(struct str arn);
+/* Makes the table's columns fit; those that are worth least go first. 0: any width will do. */
+void output_fit(struct output *o, size_t columns);
 void output_begin(struct output *o);
 void output_finding(void *output, const struct finding *f);
 void output_end(struct output *o);
@@ -35,7 +39,7 @@ void summary_see(void *summary, const struct finding *f);
 uint64_t summary_findings(const struct summary *s);
 void summary_widths(const struct summary *s, size_t width[6]);
 void summary_print(const struct summary *s, const struct engine *en, uint64_t doubles, FILE *f,
-                   bool color);
+                   bool color, size_t columns);
 
 /* -- the page: one file, no script, no address of another host -- */
 struct page;
@@ -51,8 +55,10 @@ struct top_row {
 };
 enum top_of { TOP_RULE, TOP_PRINCIPAL, TOP_ADDRESS, TOP_KINDS };
 size_t summary_top(const struct summary *s, enum top_of of, struct top_row *out, size_t max);
-/* Days from the first to the last, with their counts; joined if there are more than max. */
-size_t summary_days(const struct summary *s, uint64_t *out, size_t max, char from[16], char to[16]);
+/* Days from the first to the last, with their counts by severity; joined if there are more than
+ * max. */
+size_t summary_days(const struct summary *s, uint64_t (*out)[SEV_COUNT], size_t max, char from[16],
+                    char to[16]);
 uint64_t summary_by_severity(const struct summary *s, enum severity sev);
 void time_of_finding(const struct finding *f, char out[40]);
 

@@ -21,7 +21,8 @@ enum slot { SLOT_SOURCE, SLOT_NAME, SLOT_ERROR, SLOT_TYPE, SLOT_IDENTITY, SLOT_T
 struct field {
     uint32_t key, key_n;
     uint32_t val, val_n;
-    uint32_t at; /* of a container: its index in split.at */
+    uint32_t at;   /* of a container: its index in split.at */
+    uint32_t hash; /* of the name, its escapes decoded */
 };
 
 enum val_kind { VAL_NONE, VAL_STR, VAL_NUM, VAL_TRUE, VAL_FALSE, VAL_NULL, VAL_OBJ, VAL_ARR };
@@ -38,6 +39,7 @@ struct vals {
     struct val *v;
     bool present; /* something stood there, if only an empty list */
     bool spread;  /* a list of objects was walked through */
+    struct val one; /* where v points if there is one */
 };
 
 /* -- paths -- */
@@ -48,16 +50,20 @@ struct path {
     enum path_kind kind;
     uint32_t parent;
     struct str key;
+    uint32_t hash, next; /* of the key; the next path of the same place in the table, + 1 */
     uint32_t index;
     bool spread; /* lists are looked through: any of the elements */
     int slot;    /* of a SLOT_ value, or -1 */
     struct str text;
 };
 
+enum { PATH_TABLE = 4096 };
+
 struct paths {
     struct arena *a;
     struct path *v;
     uint32_t n, cap;
+    uint32_t *heads;
 };
 
 void paths_init(struct paths *ps, struct arena *a);
@@ -68,6 +74,31 @@ uint32_t path_virtual(struct paths *ps, enum virtual_kind kind);
 uint32_t path_dotted(struct paths *ps, struct str dotted, bool spread);
 
 /* -- records -- */
+enum { RECORD_OBJECTS = 64, RECORD_NAMES = 64, RECORD_FIELDS_KEPT = 16384 };
+
+struct object { /* one whose members were read */
+    uint32_t walk, at;
+    uint32_t from, n; /* in record.fields */
+    uint32_t end;     /* the index of its closing brace; 0: broken inside */
+};
+
+struct slot_name {
+    struct str key;
+    uint32_t hash;
+    enum slot slot;
+};
+
+/* A name that stood in the records before, where the next one will have it too: 6 to 24 bytes, told
+ * apart by three words of it. */
+struct guess {
+    uint64_t head, mid, tail, mask;
+    uint32_t n, hash;
+    unsigned char mid_at, tail_at;
+    int slot; /* -1: none; SLOT_IDENTITY: "userIdentity" */
+};
+
+enum { RECORD_GUESSES = 48 };
+
 struct record {
     const char *p; /* the text that was split */
     const struct split *sp;
@@ -75,8 +106,15 @@ struct record {
     struct field top[RECORD_TOP_MAX];
     uint32_t n_top;
     struct str slot[SLOT_COUNT]; /* raw strings; STR_NONE: not there */
-    bool odd;       /* escapes, doubles or other types among the slots: no short cuts */
+    bool odd;       /* escapes, doubles or other types among the tuple: no short cuts */
     bool duplicate; /* a slot's name stands twice */
+    struct field *fields; /* of the objects that were looked into */
+    size_t n_fields, fields_cap;
+    uint32_t walks; /* which record the objects are of */
+    struct object objects[RECORD_OBJECTS];
+    struct slot_name names[RECORD_NAMES]; /* by hash */
+    struct guess guesses[RECORD_GUESSES]; /* in the order of the records */
+    uint32_t n_guesses;
     const struct paths *paths;
     struct vals *memo; /* one for each path */
     uint32_t memo_n, gen;
@@ -92,11 +130,19 @@ enum walk record_walk(struct record *r, const char *p, const struct split *sp, s
                       size_t *out_i, const char **out_why, size_t *out_at);
 
 struct str record_text(const struct record *r);
+/* The same with the escapes of its strings decoded; of no use but to look for words in it. */
+struct str record_text_decoded(struct record *r);
+struct str record_unescape(struct record *r, struct str raw);
 void record_init(struct record *r, const struct paths *paths);
 void record_clear(struct record *r);
 /* Forgets what was read of the record before. */
 void record_next(struct record *r);
 const struct vals *record_get(struct record *r, uint32_t path);
+/* The elements of a list, and the members of an object that have the name, one after another as
+ * they stand; *at begins at 0. false: no more. */
+bool record_element(struct record *r, const struct val *list, size_t *at, struct val *out);
+bool record_member(struct record *r, const struct val *obj, struct str key, size_t *at,
+                   struct val *out);
 /* The first value of a path as text, STR_NONE if it is not there or a container. */
 struct str record_str(struct record *r, uint32_t path);
 

@@ -12,9 +12,8 @@
 #include "builtin.h"
 
 const char *const severity_names[SEV_COUNT] = {"info", "low", "medium", "high", "critical"};
-enum { FAULTS_MAX = 1000, FOLDER_DEPTH_MAX = 64 };
-/* A correlation that asks for its members' own findings too. */
-static const size_t generate_bit = (size_t)1 << 62;
+enum { FAULTS_MAX = 1000, FOLDER_DEPTH_MAX = 64, PLACEHOLDERS_MAX = 1000,
+       FIND_BYTES = 256 * 1024 };
 
 bool severity_parse(struct str s, enum severity *out)
 {
@@ -50,19 +49,76 @@ struct str rules_stem(struct arena *a, struct str file)
     return arena_str(a, dot > 0 ? str_take(s, (size_t)dot) : s);
 }
 
-static void place(const struct rule_source *src, struct str near, size_t *line, size_t *column)
+static bool name_char(struct str s, ptrdiff_t i)
 {
-    *line = src->base_line;
-    *column = 1;
-    ptrdiff_t at = near.n > 0 ? str_find(src->text, near) : -1;
-    for (ptrdiff_t i = 0; i < at; i++) {
-        if (src->text.p[i] == '\n') {
-            *line += 1;
-            *column = 1;
-        } else {
-            *column += 1;
+    if (i < 0 || (size_t)i >= s.n)
+        return false;
+    unsigned char c = (unsigned char)s.p[i];
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' ||
+           c == '-' || c == '.' || c >= 0x80;
+}
+
+/* As a whole word, or else as a part of one; within FIND_BYTES of `from`, so that a large file with
+ * many faults stays linear. */
+static size_t find_from(const struct rule_source *src, size_t from, struct str what)
+{
+    struct str in = str_take(str_skip(src->text, from), FIND_BYTES);
+    size_t first = SIZE_MAX, at = 0;
+    for (int tries = 0; what.n > 0 && tries < 1000; tries++) {
+        ptrdiff_t found = str_find(str_skip(in, at), what);
+        if (found < 0)
+            break;
+        at += (size_t)found;
+        if (!name_char(in, (ptrdiff_t)at - 1) && !name_char(in, (ptrdiff_t)(at + what.n)))
+            return from + at;
+        if (first == SIZE_MAX)
+            first = from + at;
+        at++;
+    }
+    return first;
+}
+
+void rules_begin(struct rule_source *src, struct str text)
+{
+    size_t at = find_from(src, src->from + (src->from > 0), text);
+    if (at != SIZE_MAX)
+        src->from = at;
+    src->hint = STR_NONE;
+}
+
+static void line_of(struct rule_source *src, size_t at, size_t *line, size_t *column)
+{
+    const char *p = src->text.p;
+    size_t was = src->mark_line;
+    for (; src->mark < at; src->mark++) {
+        if (p[src->mark] == '\n') {
+            src->mark_line++;
+            src->mark_bol = src->mark + 1;
         }
     }
+    for (; src->mark > at; src->mark--)
+        src->mark_line -= p[src->mark - 1] == '\n';
+    if (src->mark_line < was) {
+        for (src->mark_bol = at; src->mark_bol > 0 && p[src->mark_bol - 1] != '\n';)
+            src->mark_bol--;
+    }
+    *line = src->base_line + src->mark_line;
+    *column = at - src->mark_bol + 1;
+}
+
+/* Trees of JSON and YAML know no places: the text is looked for behind the member that it stands
+ * in, then anywhere in the rule. */
+static void place(struct rule_source *src, struct str near, size_t *line, size_t *column)
+{
+    size_t hint = find_from(src, src->from, src->hint);
+    size_t at = hint == SIZE_MAX ? SIZE_MAX : find_from(src, hint, near);
+    if (at == SIZE_MAX)
+        at = find_from(src, src->from, near);
+    if (at == SIZE_MAX)
+        at = hint != SIZE_MAX ? hint : src->from;
+    if (at > src->text.n)
+        at = 0;
+    line_of(src, at, line, column);
 }
 
 void rules_fault(struct rule_source *src, struct str near, const char *fmt, ...)
@@ -89,12 +145,9 @@ struct rule *rules_add(struct rule_source *src, struct str id)
         return NULL;
     }
     struct rule r = {.id = arena_str(rs->a, id), .file = src->file, .severity = SEV_MEDIUM};
-    ptrdiff_t at = id.n > 0 ? str_find(str_skip(src->text, src->seen_at), id) : -1;
-    for (ptrdiff_t i = 0; i < at; i++)
-        src->seen_line += src->text.p[src->seen_at + (size_t)i] == '\n';
-    if (at > 0)
-        src->seen_at += (size_t)at;
-    r.line = src->base_line + src->seen_line;
+    size_t column;
+    src->hint = STR_NONE;
+    place(src, id, &r.line, &column);
     VEC_PUSH(rs->a, &rs->rules, r);
     return &rs->rules.v[rs->rules.n - 1];
 }
@@ -115,12 +168,68 @@ static void syntax_fault(struct rule_source *src, struct err *e)
         VEC_PUSH(src->rs->a, &src->rs->faults, f);
 }
 
+/* -- placeholders -- */
+const struct jv *rules_placeholder(const struct rules *rs, struct str name)
+{
+    for (size_t i = 0; i < rs->placeholders.n; i++) {
+        if (str_eq(rs->placeholders.v[i].name, name))
+            return rs->placeholders.v[i].value;
+    }
+    return NULL;
+}
+
+static bool is_value(const struct jv *v)
+{
+    return jv_is(v, JV_STR) || jv_is(v, JV_INT) || jv_is(v, JV_NUM) || jv_is(v, JV_BOOL);
+}
+
+static void load_placeholders(struct rule_source *src, const struct jv *v)
+{
+    for (size_t i = 0; i < jv_len(v) && jv_is(v, JV_OBJ); i++) {
+        const struct jv_member *f = &v->obj.v[i];
+        bool ok = is_value(&f->value) || (jv_is(&f->value, JV_ARR) && jv_len(&f->value) > 0);
+        for (size_t k = 0; ok && jv_is(&f->value, JV_ARR) && k < jv_len(&f->value); k++)
+            ok = is_value(jv_at(&f->value, k));
+        if (!ok)
+            rules_fault(src, f->key, "a placeholder stands for a value or a list of values");
+        else if (rules_placeholder(src->rs, f->key) != NULL)
+            rules_fault(src, f->key, "the placeholder %.*s is given twice",
+                        STR_ARG(str_take(f->key, 64)));
+        else if (src->rs->placeholders.n >= PLACEHOLDERS_MAX)
+            rules_fault(src, f->key, "more than %d placeholders", PLACEHOLDERS_MAX);
+        else
+            VEC_PUSH(src->rs->a, &src->rs->placeholders,
+                     ((struct placeholder){f->key, &f->value}));
+    }
+}
+
 /* -- Ward's own form: a list of rules -- */
+/* A detection or a correlation; with a pattern beside a detection, both must hold. */
+static void both(struct rule_source *src, const struct jv *v, struct expr *pattern)
+{
+    struct rules *rs = src->rs;
+    size_t was = rs->rules.n;
+    sigma_load(src, v);
+    if (pattern == NULL || rs->rules.n == was)
+        return;
+    struct rule *r = &rs->rules.v[was];
+    if (r->expr == NULL) {
+        rules_fault(src, STR("pattern"), "a pattern does not go with a correlation");
+        return;
+    }
+    struct expr *all = expr_list(rs->a, EXPR_AND);
+    expr_add(rs->a, all, pattern);
+    expr_add(rs->a, all, r->expr);
+    r->expr = all;
+}
+
 static void own_rule(struct rule_source *src, const struct jv *v)
 {
     static const char *const known[] = {"id", "title", "severity", "reason", "reference", "pattern",
                                         "filter", "source", "regexp", "detection", "correlation",
                                         "hidden", "name"};
+    struct str id = jv_s(jv_get(v, "id"));
+    rules_begin(src, id);
     for (size_t i = 0; i < jv_len(v); i++) {
         bool ok = false;
         for (size_t j = 0; j < ARRAY_LEN(known); j++)
@@ -129,26 +238,25 @@ static void own_rule(struct rule_source *src, const struct jv *v)
             rules_fault(src, v->obj.v[i].key, "a rule has no member \"%.*s\"",
                         STR_ARG(str_take(v->obj.v[i].key, 64)));
     }
-    struct str id = jv_s(jv_get(v, "id"));
     if (id.n == 0) {
         rules_fault(src, STR("rules"), "a rule has no \"id\"");
         return;
     }
+    const struct jv *pattern = jv_get(v, "pattern");
+    struct expr *e = pattern == NULL ? NULL : pattern_compile(src, pattern);
+    if (pattern != NULL && e == NULL)
+        return;
     if (sigma_looks_like(v)) {
-        sigma_load(src, v);
+        both(src, v, e);
         return;
     }
-    struct expr *e = NULL;
-    const struct jv *pattern = jv_get(v, "pattern");
     struct str filter = jv_s(jv_get(v, "filter"));
     struct str source = jv_s(jv_get(v, "source")), name = jv_s(jv_get(v, "regexp"));
-    if (pattern != NULL)
-        e = pattern_compile(src, pattern);
-    else if (filter.p != NULL)
+    if (e == NULL && filter.p != NULL)
         e = metric_filter_compile(src, filter);
-    else if (source.p != NULL && name.p != NULL)
+    else if (e == NULL && source.p != NULL && name.p != NULL)
         e = keyword_compile(src, source, name);
-    else
+    else if (e == NULL)
         rules_fault(src, id, "the rule has no pattern, filter, detection, correlation, or source "
                              "with regexp");
     if (e == NULL)
@@ -176,6 +284,7 @@ static void exported(struct rule_source *src, const struct jv *v, bool events)
     struct str text = jv_s(jv_get(v, events ? "EventPattern" : "filterPattern"));
     if (id.p == NULL || text.p == NULL)
         return; /* a schedule has no pattern */
+    rules_begin(src, id);
     struct expr *e = NULL;
     if (events) {
         struct jv *p = NULL;
@@ -207,7 +316,10 @@ static void load_document(struct rule_source *src, const struct jv *v)
 {
     const struct jv *own = jv_get(v, "rules");
     const struct jv *events = jv_get(v, "Rules"), *filters = jv_get(v, "metricFilters");
-    if (sigma_looks_like(v)) {
+    const struct jv *placeholders = jv_get(v, "placeholders");
+    if (jv_is(placeholders, JV_OBJ) && jv_len(v) == 1) {
+        load_placeholders(src, placeholders);
+    } else if (sigma_looks_like(v)) {
         sigma_load(src, v);
     } else if (jv_is(own, JV_ARR) && jv_is(jv_at(own, 0), JV_OBJ)) {
         for (size_t i = 0; i < jv_len(own); i++)
@@ -234,6 +346,11 @@ static void load_document(struct rule_source *src, const struct jv *v)
 }
 
 /* -- files -- */
+static bool is_marker(struct str s)
+{
+    return str_starts_c(s, "---") && (s.n == 3 || strchr(" \t\r\n", s.p[3]) != NULL);
+}
+
 static void load_yaml(struct rule_source *whole)
 {
     struct str rest = whole->text;
@@ -245,7 +362,7 @@ static void load_yaml(struct rule_source *whole)
             const char *lf = memchr(rest.p + n, '\n', rest.n - n);
             n = lf == NULL ? rest.n : (size_t)(lf - rest.p) + 1;
             lines++;
-            if (str_starts_c(str_skip(rest, n), "---")) {
+            if (is_marker(str_skip(rest, n))) {
                 const char *end = memchr(rest.p + n, '\n', rest.n - n);
                 next = end == NULL ? rest.n - n : (size_t)(end - rest.p) + 1 - n;
                 break;
@@ -253,7 +370,7 @@ static void load_yaml(struct rule_source *whole)
         }
         struct rule_source src = *whole;
         src.text = str_take(rest, n);
-        if (str_starts_c(src.text, "---")) {
+        if (is_marker(src.text)) {
             struct str cut = src.text;
             str_cut(&cut, '\n');
             src.text = cut.p == NULL ? STR("") : cut;
@@ -282,6 +399,8 @@ void rules_load_text(struct rules *rs, struct str file, struct str text)
         rules_fault(&src, STR_NONE, "the file is not UTF-8 text");
         return;
     }
+    if (str_starts_c(src.text, "\xef\xbb\xbf"))
+        src.text = str_skip(src.text, 3);
     struct str lead = str_trim(src.text);
     if (str_ends_c(file, ".filter")) {
         struct expr *e = metric_filter_compile(&src, src.text);
@@ -353,18 +472,22 @@ static void load_folder(struct rules *rs, const char *path, int depth)
         io_fault(rs, path, "the folder could not be read");
         return;
     }
-    for (int i = 0; i < n; i++) {
-        const char *name = list[i]->d_name;
+    /* Placeholders first: the rules beside them and below may need them. */
+    for (int i = 0; i < 2 * n; i++) {
+        const char *name = list[i % n]->d_name;
+        bool first = strcmp(name, "placeholders.yml") == 0 ||
+                     strcmp(name, "placeholders.yaml") == 0;
         struct str full = arena_fmt(rs->a, "%s/%s", path, name);
         struct stat st;
-        if (name[0] != '.' && lstat(full.p, &st) == 0) {
-            if (S_ISDIR(st.st_mode))
-                load_folder(rs, full.p, depth + 1);
-            else if (rule_name(name))
-                load_file(rs, full.p);
-        }
-        free(list[i]);
+        if (name[0] == '.' || first != (i < n) || stat(full.p, &st) != 0)
+            continue;
+        if (S_ISDIR(st.st_mode))
+            load_folder(rs, full.p, depth + 1);
+        else if (rule_name(name))
+            load_file(rs, full.p);
     }
+    for (int i = 0; i < n; i++)
+        free(list[i]);
     free(list);
 }
 
@@ -398,94 +521,172 @@ static void keep_path(struct rules *rs, struct rule *r, uint32_t path)
     r->keep = v;
 }
 
-static void keep_below(struct rules *rs, uint32_t index, const struct correlation *c, size_t member,
-                       int depth)
+/* What the correlation `c` asks of its member k, the member and all below it keep. `stamp` tells
+ * one walk from another, so that shared members are seen once. */
+static void keep_below(struct rules *rs, uint32_t index, const struct correlation *c, size_t k,
+                       uint32_t *seen, uint32_t stamp)
 {
     struct rule *r = &rs->rules.v[index];
-    if (depth > RULE_DEPTH_MAX)
+    if (seen[index] == stamp)
         return;
+    seen[index] = stamp;
     for (size_t g = 0; g < c->n_group; g++) {
-        uint32_t alias = c->alias[member * c->n_group + g];
+        uint32_t alias = c->alias[k * c->n_group + g];
         keep_path(rs, r, alias != 0 ? alias : c->group[g]);
     }
-    if (c->field != 0)
-        keep_path(rs, r, c->field);
-    /* A correlation over correlations: their members keep what the upper one asks for. */
+    for (size_t i = 0; i < c->n_fields; i++)
+        keep_path(rs, r, c->fields[i]);
     for (size_t i = 0; r->corr != NULL && i < r->corr->n_rules; i++) {
-        if (r->corr->rules != NULL && r->corr->rules[i] != UINT32_MAX)
-            keep_below(rs, r->corr->rules[i], c, member, depth + 1);
+        if (r->corr->rules[i] != UINT32_MAX)
+            keep_below(rs, r->corr->rules[i], c, k, seen, stamp);
     }
 }
 
-static void resolve(struct rules *rs, struct map *names, struct rule *r)
+/* A fault of a rule as a whole, when its file is no longer at hand. */
+static void late_fault(struct rules *rs, const struct rule *r, const char *fmt, struct str what)
+{
+    struct rule_source src = {.rs = rs, .file = r->file, .base_line = r->line};
+    char text[ERR_MESSAGE_MAX];
+    snprintf(text, sizeof text, fmt, STR_ARG(str_take(r->id, 80)), STR_ARG(str_take(what, 80)));
+    rules_fault(&src, STR_NONE, "%s", text);
+}
+
+static void switch_off(struct rule *r)
+{
+    for (size_t i = 0; i < r->corr->n_rules; i++)
+        r->corr->rules[i] = UINT32_MAX;
+}
+
+/* The rule of a name: its index + 1; 0: there is none. */
+static void resolve(struct rules *rs, const struct map *names, const struct map *skipped,
+                    struct rule *r)
 {
     struct correlation *c = r->corr;
-    struct rule_source src = {.rs = rs, .file = r->file, .base_line = r->line & ~generate_bit};
+    bool whole = true;
     c->rules = ARENA_ARRAY(rs->a, c->n_rules, uint32_t);
     for (size_t i = 0; i < c->n_rules; i++) {
         uintptr_t at = (uintptr_t)map_get(names, c->names[i]);
         c->rules[i] = at == 0 ? UINT32_MAX : (uint32_t)(at - 1);
-        if (at == 0)
-            rules_fault(&src, STR_NONE, "the correlation %.*s names a rule that is not there: %.*s",
-                        STR_ARG(r->id), STR_ARG(str_take(c->names[i], 80)));
-        else if (rs->rules.v[at - 1].corr == NULL && (r->line & generate_bit) == 0 &&
-                 !str_is(rs->rules.v[at - 1].file, "builtin"))
+        if (at == 0 && map_get(skipped, c->names[i]) != NULL) {
+            whole = false;
+        } else if (at == 0) {
+            late_fault(rs, r, "the correlation %.*s names a rule that is not there: %.*s",
+                       c->names[i]);
+        } else if (!c->generate && !str_is(rs->rules.v[at - 1].file, "builtin")) {
             rs->rules.v[at - 1].hidden = true;
+        }
+    }
+    if (!whole) {
+        switch_off(r);
+        r->hidden = true;
+        VEC_PUSH(rs->a, &rs->skipped, r->id);
     }
 }
 
-/* 0 not seen, 1 on the way, 2 done */
-static bool cyclic(struct rules *rs, uint32_t i, unsigned char *seen)
+/* Members before the correlations that name them (Kahn's order): what is left stands in a cycle. */
+struct order {
+    uint32_t *waits, *level; /* by rule: members not yet placed; how many lie below it */
+    uint32_t *from, *users;  /* by rule: its users are users[from[i] .. from[i + 1]) */
+    uint32_t *queue;
+    size_t n;
+};
+
+static bool is_member(const struct rules *rs, const struct correlation *c, size_t k)
 {
-    struct correlation *c = rs->rules.v[i].corr;
-    if (seen[i] == 1)
-        return true;
-    if (seen[i] == 2 || c == NULL)
-        return false;
-    seen[i] = 1;
-    bool found = false;
-    for (size_t k = 0; k < c->n_rules && !found; k++)
-        found = c->rules[k] != UINT32_MAX && cyclic(rs, c->rules[k], seen);
-    seen[i] = 2;
-    return found;
+    return c->rules[k] != UINT32_MAX && rs->rules.v[c->rules[k]].corr != NULL;
+}
+
+static void order_init(struct rules *rs, struct order *o)
+{
+    size_t n = rs->rules.n;
+    o->waits = ARENA_ARRAY(rs->a, n + 2, uint32_t);
+    o->level = ARENA_ARRAY(rs->a, n + 2, uint32_t);
+    o->from = ARENA_ARRAY(rs->a, n + 2, uint32_t);
+    o->queue = ARENA_ARRAY(rs->a, n + 2, uint32_t);
+    for (size_t i = 0; i < n; i++) {
+        const struct correlation *c = rs->rules.v[i].corr;
+        for (size_t k = 0; c != NULL && k < c->n_rules; k++) {
+            if (is_member(rs, c, k))
+                o->from[c->rules[k] + 1]++, o->waits[i]++;
+        }
+    }
+    for (size_t i = 0; i < n; i++)
+        o->from[i + 1] += o->from[i];
+    o->users = ARENA_ARRAY(rs->a, (size_t)o->from[n] + 1, uint32_t);
+    uint32_t *at = ARENA_ARRAY(rs->a, n + 2, uint32_t);
+    for (size_t i = 0; i < n; i++) {
+        const struct correlation *c = rs->rules.v[i].corr;
+        for (size_t k = 0; c != NULL && k < c->n_rules; k++) {
+            if (is_member(rs, c, k))
+                o->users[o->from[c->rules[k]] + at[c->rules[k]]++] = (uint32_t)i;
+        }
+        if (c != NULL && o->waits[i] == 0)
+            o->queue[o->n++] = (uint32_t)i;
+    }
+}
+
+static void check_nesting(struct rules *rs)
+{
+    struct order o = {0};
+    order_init(rs, &o);
+    for (size_t q = 0; q < o.n; q++) {
+        uint32_t i = o.queue[q];
+        for (uint32_t u = o.from[i]; u < o.from[i + 1]; u++) {
+            uint32_t user = o.users[u];
+            if (o.level[user] < o.level[i] + 1)
+                o.level[user] = o.level[i] + 1;
+            if (--o.waits[user] == 0)
+                o.queue[o.n++] = user;
+        }
+    }
+    for (size_t i = 0; i < rs->rules.n; i++) {
+        struct rule *r = &rs->rules.v[i];
+        if (r->corr == NULL || (o.waits[i] == 0 && o.level[i] < CORRELATION_NEST_MAX))
+            continue;
+        late_fault(rs, r, o.waits[i] > 0
+                              ? "the correlation %.*s names itself through others, or others that "
+                                "do%.*s"
+                              : "the correlation %.*s stands on more than 16 others, one upon the "
+                                "other%.*s", STR(""));
+        switch_off(r);
+    }
+}
+
+static void note_names(struct rules *rs, struct map *names)
+{
+    for (size_t i = 0; i < rs->rules.n; i++) {
+        struct rule *r = &rs->rules.v[i];
+        if (map_get(names, r->id) != NULL) {
+            late_fault(rs, r, "the id %.*s is taken by another rule%.*s", STR(""));
+            r->id = arena_fmt(rs->a, "%.*s#%zu", STR_ARG(r->id), i + 1);
+        }
+        map_put(names, r->id, (void *)(uintptr_t)(i + 1));
+        if (r->name.n > 0 && map_get(names, r->name) == NULL)
+            map_put(names, r->name, (void *)(uintptr_t)(i + 1));
+    }
 }
 
 void rules_finish(struct rules *rs)
 {
-    struct map names = MAP_INIT;
-    for (size_t i = 0; i < rs->rules.n; i++) {
-        struct rule *r = &rs->rules.v[i];
-        struct rule_source src = {.rs = rs, .file = r->file, .base_line = r->line & ~generate_bit};
-        if (map_get(&names, r->id) != NULL) {
-            rules_fault(&src, STR_NONE, "the id %.*s is taken by another rule", STR_ARG(r->id));
-            r->id = arena_fmt(rs->a, "%.*s#%zu", STR_ARG(r->id), i + 1);
-        }
-        map_put(&names, r->id, (void *)(uintptr_t)(i + 1));
-        if (r->name.n > 0 && map_get(&names, r->name) == NULL)
-            map_put(&names, r->name, (void *)(uintptr_t)(i + 1));
-    }
+    struct map names = MAP_INIT, skipped = MAP_INIT;
+    note_names(rs, &names);
+    for (size_t i = 0; i < rs->skipped.n; i++)
+        map_put(&skipped, rs->skipped.v[i], rs);
+    for (size_t i = 0; i < rs->skipped_names.n; i++)
+        map_put(&skipped, rs->skipped_names.v[i], rs);
     for (size_t i = 0; i < rs->rules.n; i++) {
         if (rs->rules.v[i].corr != NULL)
-            resolve(rs, &names, &rs->rules.v[i]);
+            resolve(rs, &names, &skipped, &rs->rules.v[i]);
     }
-    unsigned char *seen = ARENA_ARRAY(rs->a, rs->rules.n + 1, unsigned char);
+    check_nesting(rs);
+    uint32_t *seen = ARENA_ARRAY(rs->a, rs->rules.n + 1, uint32_t), stamp = 0;
     for (size_t i = 0; i < rs->rules.n; i++) {
-        struct rule *r = &rs->rules.v[i];
-        if (r->corr == NULL || !cyclic(rs, (uint32_t)i, seen))
-            continue;
-        struct rule_source src = {.rs = rs, .file = r->file, .base_line = r->line & ~generate_bit};
-        rules_fault(&src, STR_NONE, "the correlation %.*s names itself through others",
-                    STR_ARG(r->id));
-        for (size_t k = 0; k < r->corr->n_rules; k++)
-            r->corr->rules[k] = UINT32_MAX;
-    }
-    for (size_t i = 0; i < rs->rules.n; i++) {
-        struct rule *r = &rs->rules.v[i];
-        r->line &= ~generate_bit;
-        for (size_t k = 0; r->corr != NULL && k < r->corr->n_rules; k++) {
-            if (r->corr->rules[k] != UINT32_MAX)
-                keep_below(rs, r->corr->rules[k], r->corr, k, 0);
+        const struct correlation *c = rs->rules.v[i].corr;
+        for (size_t k = 0; c != NULL && k < c->n_rules; k++) {
+            if (c->rules[k] != UINT32_MAX)
+                keep_below(rs, c->rules[k], c, k, seen, ++stamp);
         }
     }
     map_clear(&names);
+    map_clear(&skipped);
 }

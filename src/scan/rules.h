@@ -16,18 +16,25 @@ bool severity_parse(struct str s, enum severity *out);
 enum correlation_kind { CORR_NONE, CORR_EVENT_COUNT, CORR_VALUE_COUNT, CORR_TEMPORAL,
                         CORR_TEMPORAL_ORDERED };
 
+enum { CORRELATION_RULES_MAX = 64, CORRELATION_FIELDS_MAX = 16, CORRELATION_COUNT_MAX = 10000,
+       CORRELATION_SPAN_MAX = 100000, /* of any unit */ CORRELATION_NEST_MAX = 16 };
+
 struct correlation {
     enum correlation_kind kind;
     struct str *names; /* as written; resolved to `rules` by rules_finish() */
-    uint32_t *rules;
+    uint32_t *rules;   /* UINT32_MAX: not there */
     size_t n_rules;
-    uint32_t *group;    /* paths */
+    uint32_t *group;   /* paths */
     size_t n_group;
     /* aliases: group path g of member rule m is alias[m * n_group + g] when it is not 0 */
     uint32_t *alias;
-    uint32_t field;     /* value_count: the path counted */
+    uint32_t *fields;  /* value_count: the paths counted */
+    size_t n_fields;
     int64_t span_ms;
     int64_t least, most; /* the count must be within */
+    int64_t not;         /* and must not be this; below 0: whichever */
+    bool closing;        /* an upper end: only the end of the time can tell */
+    bool generate;       /* its members' own findings too */
 };
 
 struct rule {
@@ -49,12 +56,20 @@ struct rule_fault {
 
 enum { KNOWN_MAX = 48 };
 
+/* Sigma's %name% and what stands for it: a value or a list. */
+struct placeholder {
+    struct str name;
+    const struct jv *value;
+};
+
 struct rules {
     struct arena *a;
     struct paths paths;
     VEC(struct rule) rules;
     VEC(struct rule_fault) faults;
-    VEC(struct str) skipped; /* rules of other products, said so */
+    VEC(struct str) skipped; /* ids of rules of other products, said so */
+    VEC(struct str) skipped_names;
+    VEC(struct placeholder) placeholders;
     uint32_t known[KNOWN_MAX]; /* paths of a finding's columns: engine.c */
 };
 
@@ -77,11 +92,17 @@ struct rule_source {
     struct rules *rs;
     struct str file, text; /* the whole file */
     size_t base_line;      /* of this document within the file */
-    size_t seen_at, seen_line; /* how far rules_add() has looked: files list rules in order */
+    size_t from;           /* where the rule at hand begins: rules_begin() */
+    struct str hint;       /* the member at hand: faults are looked for behind its name */
+    /* A place in `text`, its line and that line's start: counting goes on from there. */
+    size_t mark, mark_line, mark_bol;
 };
+/* The rule at hand is the next that has this text (its id, most often). */
+void rules_begin(struct rule_source *src, struct str text);
 void rules_fault(struct rule_source *src, struct str near, const char *fmt, ...) PRINTF_LIKE(3, 4);
 struct rule *rules_add(struct rule_source *src, struct str id);
 struct str rules_stem(struct arena *a, struct str file);
+const struct jv *rules_placeholder(const struct rules *rs, struct str name); /* NULL: none */
 
 /* An EventBridge pattern over the record itself, or over the envelope if it has one of its names
  * (source, detail, detail-type). NULL: faults were added. */

@@ -18,10 +18,10 @@ static const char usage[] =
 static int check(int n, char **paths)
 {
     struct rules *rs = rules_new();
+    engine_paths(rs);
     for (int i = 0; i < n; i++)
         rules_load(rs, paths[i]);
     rules_finish(rs);
-    engine_paths(rs);
     scan_print_rule_faults(rs);
     struct matcher *m = NULL;
     struct err *e = matcher_new(rs, &m);
@@ -67,21 +67,54 @@ static void values_of(struct explain *x, struct record *r, const struct test *t)
     buf_c(&x->out, v->n > 5 ? ", …]" : "]");
 }
 
+/* What the test asks for: its label, and the path in front if that does not say it. */
+static void asked(struct explain *x, const struct test *t)
+{
+    struct str path = x->rs->paths.v[t->path].text, label = str_c(t->label);
+    if (path.n > 0 && str_find(label, path) < 0) {
+        safe_text(&x->out, path);
+        buf_c(&x->out, " ");
+    }
+    buf_c(&x->out, t->negate ? "(any but): " : "");
+    safe_text(&x->out, str_take(label, 300));
+    bool said = t->n_texts == 0 || (t->n_texts == 1 && str_find(label, t->texts[0]) >= 0);
+    for (size_t i = 0; !said && i < t->n_texts && i < 8; i++) {
+        buf_c(&x->out, i == 0 ? " (" : ", ");
+        safe_text(&x->out, str_take(t->texts[i], 80));
+    }
+    buf_c(&x->out, said ? "" : t->n_texts > 8 ? ", \u2026)" : ")");
+    if (t->op == OP_NUMBER || t->op == OP_TIME)
+        buf_fmt(&x->out, " (%s%g to %g%s)", t->lo_open ? "above " : "", t->lo, t->hi,
+                t->hi_open ? ", not with it" : "");
+    if (t->also != NULL) {
+        buf_c(&x->out, "; and of the same value, ");
+        asked(x, t->also);
+    }
+}
+
+static const char *kind_name(const struct expr *e)
+{
+    switch (e->kind) {
+    case EXPR_OR: return "any of";
+    case EXPR_NOT: return "not";
+    case EXPR_SAME: return "of each list of objects, one element has it all";
+    default: return "all of";
+    }
+}
+
 static void explain_node(struct explain *x, struct record *r, const struct expr *e, int depth)
 {
-    static const char *const kinds[] = {"all of", "any of", "not"};
+    while ((e->kind == EXPR_AND || e->kind == EXPR_OR) && e->n == 1 && e->name == NULL)
+        e = e->kids[0];
     bool yes = match_one(x->w, r, e);
     buf_fmt(&x->out, "%s %*s", yes ? "holds  " : "fails  ", depth * 2, "");
     if (e->kind == EXPR_TEST) {
-        const struct test *t = e->test;
-        safe_text(&x->out, x->rs->paths.v[t->path].text);
-        buf_c(&x->out, t->negate ? " (anything but): " : ": ");
-        safe_text(&x->out, str_take(str_c(t->label), 300));
-        values_of(x, r, t);
+        asked(x, e->test);
+        values_of(x, r, e->test);
         buf_c(&x->out, "\n");
         return;
     }
-    buf_c(&x->out, e->name != NULL ? e->name : kinds[e->kind]);
+    buf_c(&x->out, e->name != NULL ? e->name : kind_name(e));
     buf_c(&x->out, "\n");
     for (size_t i = 0; i < e->n; i++)
         explain_node(x, r, e->kids[i], depth + 1);
@@ -130,7 +163,7 @@ static int explain_file(struct explain *x, const char *path)
     }
     struct feed feed;
     struct unpack u;
-    struct feed_sink sink = {x, NULL, see_record, see_fault};
+    struct feed_sink sink = {x, see_record, see_fault};
     feed_init(&feed, &x->rs->paths, sink);
     feed_start(&feed);
     unpack_init(&u, UNPACK_STREAM_BYTES);
@@ -156,11 +189,11 @@ static int explain(int argc, char **argv)
     struct explain x = {.rs = rules_new()};
     int i = 0;
     buf_init(&x.out, 1 << 24);
+    engine_paths(x.rs);
     rules_load_builtin(x.rs);
     for (; i + 1 < argc && strcmp(argv[i], "--rules") == 0; i += 2)
         rules_load(x.rs, argv[i + 1]);
     rules_finish(x.rs);
-    engine_paths(x.rs);
     scan_print_rule_faults(x.rs);
     int code = 2;
     struct matcher *m = NULL;

@@ -15,12 +15,43 @@ static uint32_t next_char(struct str s, size_t *n)
     }
 }
 
-/* Controls (C0, DEL, C1), marks of direction (UAX #9), separators of lines, tags, not UTF-8. */
+struct span {
+    uint32_t from, to;
+};
+
+static bool within(const struct span *v, size_t n, uint32_t c)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (c >= v[i].from && c <= v[i].to)
+            return true;
+    }
+    return false;
+}
+
+/* Controls (C0, DEL, C1), marks of direction (UAX #9), separators of lines, what is not seen at all
+ * (fillers, variation selectors, annotations, tags), not UTF-8. */
 static bool harmful(uint32_t c)
 {
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
-           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
-           (c >= 0xe0000 && c < 0xe0080) || c >= 0x110000;
+    static const struct span spans[] = {
+        {0x7f, 0x9f},     {0xad, 0xad},     {0x34f, 0x34f},   {0x61c, 0x61c},
+        {0x115f, 0x1160}, {0x180b, 0x180f}, {0x200b, 0x200f}, {0x2028, 0x202e},
+        {0x2060, 0x206f}, {0x3164, 0x3164}, {0xfe00, 0xfe0f}, {0xfeff, 0xfeff},
+        {0xffa0, 0xffa0}, {0xfff9, 0xfffb}, {0xe0000, 0xe0fff}, {0x110000, UINT32_MAX}};
+    return c < 0x20 || (c >= 0x7f && within(spans, ARRAY_LEN(spans), c));
+}
+
+/* Of East Asian scripts and pictures two columns, of marks that combine none: near enough to keep a
+ * table straight. */
+static size_t columns_of(uint32_t c)
+{
+    static const struct span wide[] = {
+        {0x1100, 0x115e}, {0x2e80, 0x303e}, {0x3041, 0xa4cf},   {0xac00, 0xd7a3},
+        {0xf900, 0xfaff}, {0xfe30, 0xfe6f}, {0xff01, 0xff60},   {0xffe0, 0xffe6},
+        {0x1f300, 0x1f64f}, {0x1f680, 0x1f6ff}, {0x1f900, 0x1faff}, {0x20000, 0x3fffd}};
+    static const struct span none[] = {{0x300, 0x36f}, {0x483, 0x489}, {0x20d0, 0x20f0}};
+    if (c < 0x300)
+        return 1;
+    return within(none, ARRAY_LEN(none), c) ? 0 : within(wide, ARRAY_LEN(wide), c) ? 2 : 1;
 }
 
 static void escaped(char out[12], uint32_t c)
@@ -51,7 +82,7 @@ static size_t width_of(uint32_t c)
 {
     char e[12];
     if (!harmful(c))
-        return 1;
+        return columns_of(c);
     escaped(e, c);
     return strlen(e);
 }
@@ -84,11 +115,19 @@ void safe_cell(struct buf *b, struct str s, size_t width)
         buf_char(b, ' ');
 }
 
-/* OWASP, "CSV Injection": a cell that begins with one of these is a formula to a spreadsheet. */
+/* OWASP, "CSV Injection": a cell that begins with one of these, or with their full-width forms, is
+ * a formula to a spreadsheet. */
+static bool is_formula(struct str s)
+{
+    return s.n > 0 && (strchr("=+-@\t\r\n|%", s.p[0]) != NULL || str_starts_c(s, "\uff1d") ||
+                       str_starts_c(s, "\uff0b") || str_starts_c(s, "\uff0d") ||
+                       str_starts_c(s, "\uff20"));
+}
+
 void safe_csv(struct buf *b, struct str s)
 {
     buf_char(b, '"');
-    if (s.n > 0 && strchr("=+-@\t\r\n|%", s.p[0]) != NULL)
+    if (is_formula(s))
         buf_char(b, '\'');
     struct buf t = BUF_INIT(s.n * 6 + 16);
     safe_text(&t, s);

@@ -18,4 +18,11 @@ typedef struct err *scan_bucket_open(const char *url, bool digests, struct sourc
                                      struct scan_source *out_source);
 void scan_set_bucket_source(scan_bucket_open *open);
 
+/* The public keys that signed digests of a region between two times, from whoever has a client for
+ * CloudTrail: each is handed to `take`, as DER and fingerprint. NULL: `ward verify` needs files. */
+typedef void scan_take_key(void *ctx, struct str der, struct str fingerprint);
+typedef struct err *scan_public_keys(struct str region, int64_t from_ms, int64_t to_ms,
+                                     scan_take_key *take, void *ctx);
+void scan_set_public_keys(scan_public_keys *get);
+
 #endif

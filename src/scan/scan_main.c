@@ -2,10 +2,12 @@
 #include "scan.h"
 
 #include <errno.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "../core/clock.h"
+#include "../core/map.h"
 #include "baseline.h"
 #include "correlate.h"
 #include "output.h"
@@ -240,11 +242,10 @@ static struct err *load_baseline(struct options *o, struct engine *en, bool *out
     en->baseline = baseline_new(o->threads);
     struct err *e = baseline_load(en->baseline, o->baseline);
     *out_learn = err_is(e, ERR_NOT_FOUND);
-    if (*out_learn) {
-        err_free(e);
-        e = NULL;
-    }
-    return e;
+    struct err *named = e == NULL || *out_learn
+                            ? NULL : err_new(ERR_INVALID, "%s: %s", o->baseline, e->message);
+    err_free(e);
+    return named;
 }
 
 /* -- progress -- */
@@ -305,12 +306,64 @@ static void see_final(void *ctx, const struct finding *f)
         page_finding(fin->page, f);
 }
 
-static struct err *pass(struct engine *en, struct final *fin, uint64_t *doubles, bool *over)
+/* What could not be written beside the findings is named, and they are printed all the same. */
+static void note_failure(struct engine *en, const char *file, struct err *e)
 {
-    struct correlator *c = correlator_new(en->rules, see_final, fin);
+    char text[ERR_MESSAGE_MAX * 2];
+    if (e == NULL)
+        return;
+    snprintf(text, sizeof text, "%s%s%s", e->message, e->detail[0] != '\0' ? ": " : "", e->detail);
+    engine_fault(en, file, text);
+    err_free(e);
+}
+
+struct joined { /* what correlations make of the findings, to be sorted again */
+    struct findings *out;
+    const struct engine *en;
+    struct map firsts; /* notes of the baseline: each worker told of its own first */
+    struct err *failed;
+};
+
+static void see_joined(void *ctx, const struct finding *f)
+{
+    struct joined *j = ctx;
+    if (j->en->baseline != NULL && f->rule == j->en->baseline_rule &&
+        j->firsts.n < BASELINE_KEYS_MAX && map_put(&j->firsts, f->text[F_NOTE], j) != NULL)
+        return;
+    if (j->failed == NULL)
+        j->failed = findings_add(j->out, 0, f);
+}
+
+static bool has_correlations(const struct rules *rs)
+{
+    for (size_t i = 0; i < rs->rules.n; i++) {
+        if (rs->rules.v[i].corr != NULL || rs->rules.v[i].hidden)
+            return true;
+    }
+    return false;
+}
+
+/* Puts what is to be seen (nothing of hidden rules, but the correlations) in the place of the
+ * findings. */
+static struct err *correlate(struct engine *en, uint64_t *doubles)
+{
+    struct joined j = {.en = en};
+    TRY(findings_new(1, LANE_BYTES_TOTAL, &j.out));
+    struct correlator *c = correlator_new(en->rules, see_joined, &j);
     struct err *e = findings_merge(en->findings, correlator_see, c, doubles);
-    *over = correlator_over(c);
+    if (e == NULL)
+        correlator_end(c);
+    if (correlator_over(c))
+        engine_fault(en, "correlations", "more groups or events than are kept; counts may be low");
     correlator_free(c);
+    map_clear(&j.firsts);
+    if (e == NULL) {
+        e = j.failed;
+        j.failed = NULL;
+    }
+    err_free(j.failed);
+    findings_free(en->findings);
+    en->findings = j.out;
     return e;
 }
 
@@ -333,40 +386,61 @@ void scan_print_faults(const struct engine *en)
                 (unsigned long long)(en->counts.faults - en->n_faults));
 }
 
+/* https://no-color.org: set, and not empty. */
+static bool wants_color(void)
+{
+    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+    return isatty(1) != 0 && (no == NULL || no[0] == '\0') &&
+           (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+/* Of the terminal; 0: it is none. */
+static size_t columns_of(int fd)
+{
+    struct winsize w;
+    if (isatty(fd) == 0)
+        return 0;
+    return ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col : 80;
+}
+
+static struct err *print_findings(struct options *o, struct engine *en, struct final *fin,
+                                  uint64_t *doubles)
+{
+    if (has_correlations(en->rules) || en->baseline != NULL)
+        TRY(correlate(en, doubles));
+    uint64_t more = 0;
+    TRY(findings_merge(en->findings, see_final, fin, &more));
+    *doubles += more;
+    if (o->report != NULL)
+        note_failure(en, o->report,
+                     page_open(o->report, en->rules, fin->summary, en, o->least, &fin->page));
+    summary_widths(fin->summary, fin->out->width);
+    output_fit(fin->out, columns_of(1));
+    if (summary_findings(fin->summary) == 0)
+        memset(fin->out->width, 0, sizeof fin->out->width);
+    output_begin(fin->out);
+    fin->second = true;
+    struct err *e = findings_merge(en->findings, see_final, fin, NULL);
+    output_end(fin->out);
+    if (e == NULL && fin->out->failed)
+        e = err_new(ERR_IO, "The findings could not be written.");
+    return e;
+}
+
 static struct err *print_all(struct options *o, struct engine *en, uint64_t *out_found)
 {
-    bool over = false;
     uint64_t doubles = 0;
     struct output out = {.f = stdout, .form = o->form, .rules = en->rules, .show = o->show,
-                         .color = isatty(1) != 0 && getenv("NO_COLOR") == NULL, .least = o->least};
+                         .color = wants_color(), .least = o->least};
     struct final fin = {.out = &out, .summary = summary_new(en->rules, o->least)};
-    struct err *e = pass(en, &fin, &doubles, &over);
-    if (e == NULL && over)
-        engine_fault(en, "correlations", "more groups or events than are kept; counts may be low");
-    if (e == NULL && o->report != NULL)
-        e = page_open(o->report, en->rules, fin.summary, en, o->least, &fin.page);
-    if (e == NULL) {
-        *out_found = summary_findings(fin.summary);
-        summary_widths(fin.summary, out.width);
-        if (*out_found == 0)
-            memset(out.width, 0, sizeof out.width);
-        output_begin(&out);
-        fin.second = true;
-        e = pass(en, &fin, NULL, &over);
-        output_end(&out);
-        if (e == NULL && out.failed)
-            e = err_new(ERR_IO, "The findings could not be written.");
-    }
-    if (fin.page != NULL) {
-        struct err *e2 = page_close(fin.page);
-        if (e == NULL)
-            e = e2;
-        else
-            err_free(e2);
-    }
+    struct err *e = print_findings(o, en, &fin, &doubles);
+    *out_found = summary_findings(fin.summary);
+    if (fin.page != NULL)
+        note_failure(en, o->report, page_close(fin.page));
     scan_print_faults(en);
     if (o->summary && e == NULL)
-        summary_print(fin.summary, en, doubles, o->form == OUT_TABLE ? stdout : stderr, out.color);
+        summary_print(fin.summary, en, doubles, o->form == OUT_TABLE ? stdout : stderr, out.color,
+                      columns_of(o->form == OUT_TABLE ? 1 : 2));
     summary_free(fin.summary);
     return e;
 }
@@ -393,7 +467,7 @@ static struct err *scan(struct options *o, struct engine *en, uint64_t *out_foun
         fputs("\r\x1b[K", stderr);
     TRY(e);
     if (learn)
-        TRY(baseline_save(en->baseline, o->baseline));
+        note_failure(en, o->baseline, baseline_save(en->baseline, o->baseline));
     if (en->baseline != NULL && !baseline_learned_all(en->baseline))
         engine_fault(en, o->baseline, "more behaviour than a baseline holds; some was left out");
     return print_all(o, en, out_found);
@@ -401,12 +475,12 @@ static struct err *scan(struct options *o, struct engine *en, uint64_t *out_foun
 
 static struct err *prepare(struct options *o, struct rules *rs, struct engine *en)
 {
+    engine_paths(rs); /* before rules can use up the paths */
     if (o->n_rules == 0 || o->builtin)
         rules_load_builtin(rs);
     for (size_t i = 0; i < o->n_rules; i++)
         rules_load(rs, o->rules[i]);
     rules_finish(rs);
-    engine_paths(rs);
     if (o->where != NULL) {
         struct jv *v = NULL;
         struct rule_source src = {.rs = rs, .file = STR("--where"), .text = str_c(o->where),

@@ -3,14 +3,25 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FOLDERS_OPEN_MAX = 256, PATH_BYTES_MAX = 64 * 1024 };
+enum { FOLDERS_OPEN_MAX = 256, PATH_BYTES_MAX = 64 * 1024, LAST_FOLDERS = 64 };
 
 struct folder {
     DIR *dir;
     size_t name_n; /* length of the path up to here, with its '/' */
+};
+
+/* The folder that a thread opened its last file in: files come folder by folder, and the way down
+ * from the root is longer than all the rest of opening. */
+struct last_folder {
+    pthread_mutex_t lock;
+    char *path; /* NULL: none is open */
+    size_t n;   /* with its '/' */
+    int fd;
 };
 
 struct files {
@@ -21,19 +32,33 @@ struct files {
     struct folder open[FOLDERS_OPEN_MAX];
     int depth;
     struct buf path;
+    struct last_folder last[LAST_FOLDERS]; /* by thread */
 };
 
-static bool log_name(const char *name, bool digests)
+bool source_takes(struct str path, bool digests)
 {
     static const char *const ends[] = {".json.gz", ".json", ".gz", ".jsonl", ".ndjson"};
-    struct str s = str_c(name);
-    (void)digests;
+    if (str_ends_c(path, ".metadata.json")) /* what stands beside a digest, see verify */
+        return false;
+    if (!digests && (str_find(path, STR("/CloudTrail-Digest/")) >= 0 ||
+                     str_find(path, STR("_CloudTrail-Digest_")) >= 0))
+        return false;
     for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
-        if (str_ends_c(s, ends[i]))
+        if (str_ends_c(path, ends[i]))
             return true;
     }
     return false;
 }
+
+const char *source_why(const struct scan_source *s, const char *name, int errnum, char *out)
+{
+    char text[128];
+    if (s->why == NULL || !s->why(s->ctx, name, out, SOURCE_WHY_MAX))
+        snprintf(out, SOURCE_WHY_MAX, "%s", strerror_r(errnum, text, sizeof text));
+    return out;
+}
+
+static const char not_a_file[] = "neither a file nor a folder (a pipe, a socket or a device)";
 
 static void fault(struct files *f, const char *name, int errnum)
 {
@@ -94,14 +119,13 @@ static bool step(struct files *f, struct scan_object *out)
     }
     if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
         return false;
-    path_set(f, top->name_n, d->d_name);
-    if (!buf_ok(&f->path)) {
-        buf_clear(&f->path);
+    if (top->name_n + strlen(d->d_name) + 1 > PATH_BYTES_MAX) {
         f->notes->fault(f->notes->ctx, d->d_name, "the path is too long");
         return false;
     }
+    path_set(f, top->name_n, d->d_name);
     struct stat st;
-    if (lstat(f->path.p, &st) != 0) {
+    if (fstatat(dirfd(top->dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
         fault(f, f->path.p, errno);
         return false;
     }
@@ -111,11 +135,16 @@ static bool step(struct files *f, struct scan_object *out)
     }
     /* A link to a folder could lead round and round; one to a file is read. */
     if (S_ISLNK(st.st_mode) && (stat(f->path.p, &st) != 0 || !S_ISREG(st.st_mode))) {
-        f->notes->fault(f->notes->ctx, f->path.p, "a link that does not lead to a file");
+        f->notes->fault(f->notes->ctx, f->path.p, "a link that does not lead to a file; a folder "
+                                                  "behind a link is read if it is named itself");
         return false;
     }
-    if (!S_ISREG(st.st_mode) || !log_name(d->d_name, f->digests) ||
-        (!f->digests && strstr(f->path.p, "CloudTrail-Digest") != NULL)) {
+    bool takes = source_takes(str_c(f->path.p), f->digests);
+    if (takes && !S_ISREG(st.st_mode)) {
+        f->notes->fault(f->notes->ctx, f->path.p, not_a_file);
+        return false;
+    }
+    if (!takes) {
         f->notes->skipped++;
         return false;
     }
@@ -134,43 +163,107 @@ static bool files_next(void *ctx, struct scan_object *out)
         if (f->next == f->n)
             return false;
         const char *path = f->paths[f->next++];
-        path_set(f, 0, path);
         struct stat st;
-        if (!buf_ok(&f->path) || stat(path, &st) != 0) {
-            fault(f, path, errno);
-            buf_clear(&f->path);
+        bool there = stat(path, &st) == 0;
+        if (!there || strlen(path) + 1 > PATH_BYTES_MAX) {
+            fault(f, path, there ? ENAMETOOLONG : errno);
             continue;
         }
-        if (!S_ISDIR(st.st_mode))
+        path_set(f, 0, path);
+        if (S_ISREG(st.st_mode))
             return give(f, out, (uint64_t)st.st_size);
-        enter(f);
+        if (S_ISDIR(st.st_mode))
+            enter(f);
+        else
+            f->notes->fault(f->notes->ctx, path, not_a_file);
     }
 }
 
+static unsigned thread_number(void)
+{
+    static atomic_uint next;
+    static _Thread_local unsigned mine;
+    if (mine == 0)
+        mine = atomic_fetch_add(&next, 1) + 1;
+    return mine;
+}
+
+static void last_folder_set(struct last_folder *l, const char *name, size_t n)
+{
+    if (l->path != NULL)
+        close(l->fd);
+    free(l->path);
+    l->path = strndup(name, n);
+    CHECK(l->path != NULL);
+    l->n = n;
+    l->fd = open(l->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (l->fd < 0) {
+        free(l->path);
+        l->path = NULL;
+    }
+}
+
+/* Like open(name, flags). */
+static int open_below(struct files *f, const char *name, int flags)
+{
+    const char *slash = strrchr(name, '/');
+    size_t n = slash == NULL ? 0 : (size_t)(slash - name) + 1;
+    struct last_folder *l = &f->last[thread_number() % LAST_FOLDERS];
+    if (n == 0 || pthread_mutex_trylock(&l->lock) != 0)
+        return open(name, flags);
+    if (l->path == NULL || l->n != n || memcmp(l->path, name, n) != 0)
+        last_folder_set(l, name, n);
+    int fd = l->path == NULL ? -1 : openat(l->fd, name + n, flags);
+    pthread_mutex_unlock(&l->lock);
+    return fd >= 0 ? fd : open(name, flags); /* the folder may be another one by now */
+}
+
+struct opened {
+    int fd;
+    bool sized;
+    uint64_t left; /* of the bytes that it had when it was opened */
+};
+
 static int files_open(void *ctx, const char *name, void **out_handle)
 {
-    (void)ctx;
-    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    /* It may have become something else since it was listed; a pipe must not hold the scan. */
+    int fd = open_below(ctx, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct stat st = {0};
     if (fd < 0)
         return errno;
-    *out_handle = (void *)(intptr_t)(fd + 1); /* NOLINT: a descriptor, kept as a pointer */
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        close(fd);
+        return S_ISDIR(st.st_mode) ? EISDIR : ENOTSUP;
+    }
+    struct opened *o = malloc(sizeof *o);
+    CHECK(o != NULL);
+    /* Some filesystems say 0 of files that have bytes. */
+    *o = (struct opened){fd, st.st_size > 0, (uint64_t)st.st_size};
+    *out_handle = o;
     return 0;
 }
 
 static ptrdiff_t files_read(void *handle, void *buf, size_t n)
 {
-    for (;;) {
-        ssize_t r = read((int)(intptr_t)handle - 1, buf, n);
-        if (r >= 0)
+    struct opened *o = handle;
+    if (o->sized && o->left < n)
+        n = o->left;
+    while (n > 0) {
+        ssize_t r = read(o->fd, buf, n);
+        if (r >= 0) {
+            o->left -= o->sized ? (uint64_t)r : 0;
             return r;
+        }
         if (errno != EINTR)
             return -errno;
     }
+    return 0;
 }
 
 static void files_close(void *handle)
 {
-    close((int)(intptr_t)handle - 1);
+    close(((struct opened *)handle)->fd);
+    free(handle);
 }
 
 static void files_clear(void *ctx)
@@ -178,6 +271,12 @@ static void files_clear(void *ctx)
     struct files *f = ctx;
     while (f->depth > 0)
         closedir(f->open[--f->depth].dir);
+    for (int i = 0; i < LAST_FOLDERS; i++) {
+        if (f->last[i].path != NULL)
+            close(f->last[i].fd);
+        free(f->last[i].path);
+        pthread_mutex_destroy(&f->last[i].lock);
+    }
     buf_clear(&f->path);
     free(f);
 }
@@ -192,5 +291,8 @@ struct scan_source source_files(char *const *paths, size_t n, bool digests,
     f->digests = digests;
     f->notes = notes;
     buf_init(&f->path, PATH_BYTES_MAX);
-    return (struct scan_source){f, files_next, files_open, files_read, files_close, files_clear};
+    for (int i = 0; i < LAST_FOLDERS; i++)
+        pthread_mutex_init(&f->last[i].lock, NULL);
+    return (struct scan_source){.ctx = f, .next = files_next, .open = files_open,
+                                .read = files_read, .close = files_close, .clear = files_clear};
 }

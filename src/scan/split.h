@@ -16,6 +16,7 @@ struct split {
     size_t n, cap;
     uint64_t *slash; /* bit b: the block of 64 bytes at 64 * b has a backslash */
     size_t slash_cap;
+    bool any_slash;
 };
 
 void split_run(struct split *s, const char *p, size_t n); /* n <= SPLIT_BYTES_MAX */
@@ -24,7 +25,7 @@ void split_clear(struct split *s);
 /* May the bytes [from, to) hold a backslash? */
 static inline bool split_slash(const struct split *s, size_t from, size_t to)
 {
-    if (to <= from)
+    if (!s->any_slash || to <= from)
         return false;
     for (size_t b = from / 64; b <= (to - 1) / 64; b++) {
         if ((s->slash[b / 64] >> (b % 64)) & 1)
@@ -33,7 +34,8 @@ static inline bool split_slash(const struct split *s, size_t from, size_t to)
     return false;
 }
 
-/* Tests: the portable road instead of the vector one. */
-void split_force_portable(bool on);
+/* Tests: no road better than this one, though the processor has it. */
+enum split_road { SPLIT_PORTABLE, SPLIT_FAST /* AVX2 */, SPLIT_WIDE /* AVX-512 */ };
+void split_limit(enum split_road road);
 
 #endif

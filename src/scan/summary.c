@@ -4,9 +4,11 @@
 #include "../core/map.h"
 #include "safe.h"
 
+enum { BARS_MAX = 72, TOP_KEY_BYTES = 256 };
+
 struct day {
     int32_t day; /* since 1970 */
-    uint64_t n;
+    uint64_t n[SEV_COUNT];
 };
 
 struct summary {
@@ -47,6 +49,7 @@ void summary_free(struct summary *s)
 
 static void count_key(struct summary *s, enum top_of of, struct str key)
 {
+    key = str_take(key, TOP_KEY_BYTES);
     if (key.n == 0)
         return;
     uintptr_t n = (uintptr_t)map_get(&s->top[of], key);
@@ -76,21 +79,22 @@ void summary_see(void *summary, const struct finding *f)
     s->by_rule[f->rule]++;
     count_key(s, TOP_PRINCIPAL, f->text[F_PRINCIPAL]);
     count_key(s, TOP_ADDRESS, f->text[F_ADDRESS]);
-    widen(&s->width[2], f->text[F_PRINCIPAL], 44);
+    widen(&s->width[2], output_short(f->text[F_PRINCIPAL]), 44);
     widen(&s->width[3], f->text[F_ADDRESS], 24);
     widen(&s->width[4], f->text[F_ACTION], 40);
-    widen(&s->width[5], f->text[F_RESOURCE], 40);
+    widen(&s->width[5], output_short(f->text[F_RESOURCE]), 40);
     if (f->time_ms == INT64_MIN)
         return;
     /* Findings come in order: a new day is always the last. */
-    int32_t day = (int32_t)(f->time_ms / 86400000);
-    if (s->n_days > 0 && s->days[s->n_days - 1].day == day) {
-        s->days[s->n_days - 1].n++;
-    } else if (s->n_days < DAYS_MAX) {
-        s->days[s->n_days++] = (struct day){day, 1};
-    } else {
-        s->days_over = true;
+    int32_t day = (int32_t)(f->time_ms / 86400000 - (f->time_ms % 86400000 < 0));
+    if (s->n_days == 0 || s->days[s->n_days - 1].day != day) {
+        if (s->n_days == DAYS_MAX) {
+            s->days_over = true;
+            return;
+        }
+        s->days[s->n_days++] = (struct day){.day = day};
     }
+    s->days[s->n_days - 1].n[r->severity]++;
 }
 
 uint64_t summary_findings(const struct summary *s)
@@ -140,7 +144,8 @@ size_t summary_top(const struct summary *s, enum top_of of, struct top_row *out,
     return n;
 }
 
-size_t summary_days(const struct summary *s, uint64_t *out, size_t max, char from[16], char to[16])
+size_t summary_days(const struct summary *s, uint64_t (*out)[SEV_COUNT], size_t max, char from[16],
+                    char to[16])
 {
     char text[TIME_TEXT_MAX];
     from[0] = to[0] = '\0';
@@ -154,8 +159,11 @@ size_t summary_days(const struct summary *s, uint64_t *out, size_t max, char fro
     size_t total = (size_t)(last - first + 1);
     size_t n = total < max ? total : max;
     memset(out, 0, n * sizeof *out);
-    for (size_t i = 0; i < s->n_days; i++)
-        out[(size_t)(s->days[i].day - first) * n / total] += s->days[i].n;
+    for (size_t i = 0; i < s->n_days; i++) {
+        size_t at = (size_t)(s->days[i].day - first) * n / total;
+        for (int k = 0; k < SEV_COUNT; k++)
+            out[at][k] += s->days[i].n[k];
+    }
     return n;
 }
 
@@ -177,30 +185,45 @@ static void print_top(const struct summary *s, enum top_of of, const char *title
     buf_clear(&b);
 }
 
-static void print_days(const struct summary *s, FILE *f)
+static void print_days(const struct summary *s, FILE *f, size_t columns)
 {
     static const char *const bars[] = {" ", "\u2581", "\u2582", "\u2583", "\u2584",
                                        "\u2585", "\u2586", "\u2587", "\u2588"};
-    uint64_t days[64], most = 0;
+    uint64_t days[BARS_MAX][SEV_COUNT], sums[BARS_MAX] = {0}, most = 0;
     char from[16], to[16];
-    size_t n = summary_days(s, days, ARRAY_LEN(days), from, to);
+    size_t room = BARS_MAX;
+    if (columns > 0 && columns < BARS_MAX + 8)
+        room = columns < 40 ? 32 : columns - 8;
+    size_t n = summary_days(s, days, room, from, to);
     if (n == 0)
         return;
+    for (size_t i = 0; i < n; i++) {
+        for (int k = 0; k < SEV_COUNT; k++)
+            sums[i] += days[i][k];
+        most = sums[i] > most ? sums[i] : most;
+    }
+    fprintf(f, "  by day, at most %llu%s\n  |", (unsigned long long)most,
+            s->days_over ? " (past 8192 days with findings not counted)" : "");
     for (size_t i = 0; i < n; i++)
-        most = days[i] > most ? days[i] : most;
-    fprintf(f, "  by day, %s to %s, at most %llu\n  |", from, to, (unsigned long long)most);
-    for (size_t i = 0; i < n; i++)
-        fputs(bars[days[i] == 0 ? 0 : 1 + (days[i] * 7) / most], f);
+        fputs(bars[sums[i] == 0 ? 0 : 1 + (sums[i] * 7) / most], f);
     fputs("|\n", f);
+    if (strcmp(from, to) == 0)
+        fprintf(f, "   %s\n", from);
+    else if (n < 22)
+        fprintf(f, "   %s to %s\n", from, to);
+    else
+        fprintf(f, "   %s%*s\n", from, (int)n - 10, to);
 }
 
 void summary_print(const struct summary *s, const struct engine *en, uint64_t doubles, FILE *f,
-                   bool color)
+                   bool color, size_t columns)
 {
     const struct engine_counts *c = &en->counts;
-    fprintf(f, "%s%llu findings%s in %llu records of %llu files", color ? "\x1b[1m" : "",
-            (unsigned long long)s->findings, color ? "\x1b[0m" : "",
-            (unsigned long long)c->records, (unsigned long long)c->files);
+    fprintf(f, "%s%llu %s%s in %llu %s of %llu %s", color ? "\x1b[1m" : "",
+            (unsigned long long)s->findings, s->findings == 1 ? "finding" : "findings",
+            color ? "\x1b[0m" : "", (unsigned long long)c->records,
+            c->records == 1 ? "record" : "records", (unsigned long long)c->files,
+            c->files == 1 ? "file" : "files");
     if (c->first[0] != '\0') {
         struct buf b = BUF_INIT(256);
         buf_c(&b, ", ");
@@ -212,13 +235,13 @@ void summary_print(const struct summary *s, const struct engine *en, uint64_t do
     }
     fputs("\n", f);
     if (doubles > 0)
-        fprintf(f, "  %llu findings were on records delivered twice, and left out\n",
-                (unsigned long long)doubles);
+        fprintf(f, "  left out: %llu %s on records delivered twice\n",
+                (unsigned long long)doubles, doubles == 1 ? "match" : "matches");
     if (c->skipped > 0)
         fprintf(f,
-                "  %llu files are not named like logs (.json .json.gz .jsonl .ndjson .gz) or are "
-                "digests, and were not read\n",
-                (unsigned long long)c->skipped);
+                "  not read: %llu %s not named like logs (.json .json.gz .jsonl .ndjson .gz), or "
+                "digests\n",
+                (unsigned long long)c->skipped, c->skipped == 1 ? "file" : "files");
     if (s->findings == 0)
         return;
     for (int i = SEV_COUNT - 1; i >= 0; i--) {
@@ -228,5 +251,5 @@ void summary_print(const struct summary *s, const struct engine *en, uint64_t do
     print_top(s, TOP_RULE, "rule", f);
     print_top(s, TOP_PRINCIPAL, "principal", f);
     print_top(s, TOP_ADDRESS, "address", f);
-    print_days(s, f);
+    print_days(s, f, columns);
 }

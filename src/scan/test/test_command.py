@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The commands from outside: exit codes, forms of output, broken files, chains of digests.
+"""The commands from outside: exit codes, forms of output, broken files.
 
     test_command.py SCAN_TOOL
 """
@@ -202,109 +202,6 @@ correlation:
         code, out, _ = run("rules", "explain", "attack.trail-stopped", rec)
         self.assertEqual(code, 0)
         self.assertIn("fails", out)
-
-
-def sign(key, text):
-    return subprocess.run(["openssl", "dgst", "-sha256", "-sign", key], input=text.encode(),
-                          capture_output=True, check=True).stdout.hex()
-
-
-class Verify(Folder):
-    def setUp(self):
-        super().setUp()
-        self.key = os.path.join(self.dir, "private.pem")
-        self.pub = os.path.join(self.dir, "public.pem")
-        subprocess.run(["openssl", "genrsa", "-out", self.key, "2048"], check=True,
-                       capture_output=True)
-        subprocess.run(["openssl", "rsa", "-in", self.key, "-pubout", "-out", self.pub], check=True,
-                       capture_output=True)
-        self.root = os.path.join(self.dir, "bucket")
-        self.make(5)
-
-    def make(self, hours):
-        prev = None
-        self.digests, self.logs = [], []
-        base = "p/AWSLogs/111122223333/"
-        for h in range(hours):
-            name = f"{base}CloudTrail/eu-west-1/2024/01/01/111122223333_CloudTrail_eu-west-1_" \
-                   f"20240101T{h:02}30Z_{h:016}.json.gz"
-            text = json.dumps({"Records": [record(h * 60)]}).encode()
-            self.logs.append(self.put("bucket/" + name, gzip.compress(text)))
-            key = f"{base}CloudTrail-Digest/eu-west-1/2024/01/01/111122223333_CloudTrail-Digest_" \
-                  f"eu-west-1_trail_eu-west-1_20240101T{h + 1:02}0000Z.json.gz"
-            d = {"awsAccountId": "111122223333", "digestStartTime": f"2024-01-01T{h:02}:00:00Z",
-                 "digestEndTime": f"2024-01-01T{h + 1:02}:00:00Z", "digestS3Bucket": "b",
-                 "digestS3Object": key, "digestPublicKeyFingerprint": "00",
-                 "digestSignatureAlgorithm": "SHA256withRSA",
-                 "previousDigestS3Bucket": prev and "b", "previousDigestS3Object": prev and prev[0],
-                 "previousDigestHashValue": prev and prev[1],
-                 "previousDigestHashAlgorithm": prev and "SHA-256",
-                 "previousDigestSignature": prev and prev[2],
-                 "logFiles": [{"s3Bucket": "b", "s3Object": name, "hashAlgorithm": "SHA-256",
-                               "hashValue": hashlib.sha256(text).hexdigest()}]}
-            body = json.dumps(d).encode()
-            sha = hashlib.sha256(body).hexdigest()
-            sig = sign(self.key, f"{d['digestEndTime']}\nb/{key}\n{sha}\n"
-                                 f"{prev[2] if prev else 'null'}")
-            path = self.put("bucket/" + key, gzip.compress(body))
-            self.digests.append(path)
-            prev = (key, sha, sig)
-        self.last = self.put("bucket/" + prev[0] + ".metadata.json",
-                             json.dumps({"Metadata": {"signature": prev[2]}}).encode())
-
-    def verify(self, *more):
-        code, out, err = run("verify", "--json", "--keys", self.pub, *more, self.root)
-        self.assertIn(code, (0, 1), err)
-        j = json.loads(out)
-        self.assertEqual(j["whole"], code == 0)
-        return code, [f["kind"] + " " + f["text"] for f in j["findings"]], j
-
-    def test_whole(self):
-        code, found, j = self.verify()
-        self.assertEqual((code, found), (0, []))
-        self.assertEqual(j["coverage"][0]["proven_hours"], 5)
-        self.assertEqual(run("verify", "--keys", self.pub, self.root)[0], 0)
-
-    def test_log_altered_removed_added(self):
-        with open(self.logs[1], "wb") as f:
-            f.write(gzip.compress(b'{"Records":[]}'))
-        os.remove(self.logs[2])
-        with open(self.logs[3], "ab") as f:
-            f.write(b"tail")
-        self.log("bucket/p/AWSLogs/111122223333/CloudTrail/eu-west-1/2024/01/01/111122223333_"
-                 "CloudTrail_eu-west-1_20240101T0230Z_added00000000000.json.gz", [record(1)])
-        code, found, _ = self.verify()
-        self.assertEqual(code, 1)
-        self.assertEqual(len(found), 4)
-        for word in ("altered", "missing", "bytes after", "no digest names it"):
-            self.assertTrue(any(word in f for f in found), word)
-
-    def test_two_digests_deleted_are_two(self):
-        os.remove(self.digests[1])
-        os.remove(self.digests[2])
-        _, found, _ = self.verify()
-        self.assertEqual(len([f for f in found if f.startswith("digest-missing")]), 2)
-
-    def test_newest_digests_deleted(self):
-        os.remove(self.digests[4])
-        os.remove(self.digests[3])
-        _, found, _ = self.verify()
-        self.assertTrue(any(f.startswith("newest-missing") for f in found))
-        self.assertTrue(any(f.startswith("no-signature") for f in found))
-
-    def test_digest_altered(self):
-        with gzip.open(self.digests[2], "rb") as f:
-            d = json.loads(f.read())
-        d["logFiles"] = []
-        with open(self.digests[2], "wb") as f:
-            f.write(gzip.compress(json.dumps(d).encode()))
-        _, found, _ = self.verify()
-        self.assertEqual(len([f for f in found if f.startswith("digest-altered")]), 2)
-
-    def test_without_keys_nothing_is_proven(self):
-        code, out, _ = run("verify", "--json", self.root)
-        self.assertEqual(code, 1)
-        self.assertEqual({f["kind"] for f in json.loads(out)["findings"]}, {"no-key"})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,99 @@
+/* aws.h: AWS as its own tools reach it: whose keys, which endpoint, signed requests, retries.
+ *
+ * Settings come from where the aws command line has them: the environment, the shared config and
+ * credentials files, the container's endpoint, the instance's metadata service (version 2). Values
+ * never reach a message; names of files, profiles and variables do.
+ * Thread rule: aws_open() and aws_close() once each; the rest from any thread. */
+#ifndef WARD_CLI_AWS_H
+#define WARD_CLI_AWS_H
+
+#include "core/json.h"
+#include "crypto/crypto.h"
+#include "http/client.h"
+
+enum {
+    AWS_FILE_MAX = 1024 * 1024,  /* the config and the credentials file */
+    AWS_VALUE_MAX = 8 * 1024,    /* of a member in them, or in an answer */
+    AWS_ATTEMPTS = 5,
+    AWS_BACKOFF_MS = 100,        /* doubled each time, and cut at random */
+    AWS_BACKOFF_MAX_MS = 5000,
+    AWS_TIMEOUT_MS = 60000,      /* of one request */
+    AWS_KEYS_TIMEOUT_MS = 1000,  /* of one to the container's or the instance's endpoint */
+    AWS_RENEW_MS = 5 * 60 * 1000, /* keys are renewed this long before they end */
+};
+
+struct aws_keys { /* immutable, counted */
+    char *id;
+    struct secret *secret, *token; /* token NULL: none */
+    int64_t expires_ms;            /* INT64_MAX: never */
+    int refs;
+};
+
+struct aws; /* what was set, and the keys of the moment */
+
+/* Reads the environment and the files; asks no one yet. Errors: ERR_INVALID (a profile that is not
+ * there, a file that cannot be read), ERR_UNSUPPORTED (a kind of credentials that is not built). */
+struct err *aws_open(struct aws **out) MUST_CHECK;
+void aws_close(struct aws *w); /* NULL is fine */
+
+/* Ends waiting between attempts: those under way fail. */
+void aws_stop(struct aws *w);
+
+const char *aws_ca_file(const struct aws *w);       /* NULL: the system's */
+struct str aws_region(const struct aws *w);         /* STR_NONE: none is set */
+/* The endpoint that was set for a service, without a '/' at its end; STR_NONE: AWS's own. */
+struct str aws_endpoint(const struct aws *w, const char *service);
+/* "amazonaws.com", or the domain of the partition that a region is of. */
+const char *aws_domain(struct str region);
+
+/* The keys of the moment, one reference. `old`: those that were refused as expired, or NULL. */
+struct err *aws_keys_get(struct aws *w, const struct aws_keys *old,
+                         struct aws_keys **out) MUST_CHECK;
+void aws_keys_unref(struct aws *w, struct aws_keys *k); /* NULL is fine */
+
+struct aws_request {
+    const char *service, *method;
+    struct str region;
+    struct str endpoint; /* https://HOST[:PORT][/BASE] */
+    struct str path;     /* percent-encoded, from its '/' on */
+    struct str query;    /* STR_NONE: none */
+    struct http_header headers[4]; /* more than those of signing */
+    size_t n_headers;
+    struct str body;
+    int timeout_ms; /* 0: AWS_TIMEOUT_MS */
+};
+
+/* Signs and sends once. An HTTP status of any kind is a success here. */
+struct err *aws_send_once(struct arena *a, const struct aws_keys *k, const char *ca_file,
+                          const struct aws_request *r, struct http_in *out) MUST_CHECK;
+
+/* The same with the keys of the moment, and again after a lost connection, throttling, a fault of
+ * the server (5xx) or expired keys, up to AWS_ATTEMPTS times. The last answer stands, whatever its
+ * status is. */
+struct err *aws_send(struct aws *w, struct arena *a, const struct aws_request *r,
+                     struct http_in *out) MUST_CHECK;
+
+/* What an answer with an error says, in XML or JSON; STR_NONE where it does not say. */
+struct aws_fault {
+    struct str code, message, region; /* region: where the bucket is, if the answer tells */
+};
+struct aws_fault aws_fault_of(struct arena *a, const struct http_in *in);
+struct str http_in_header(const struct http_in *in, const char *name); /* STR_NONE: not there */
+
+/* An answer as an error: "GetObject: AccessDenied (403): …". */
+struct err *aws_refused(struct arena *a, const char *what, const struct http_in *in) MUST_CHECK;
+
+/* -- aws_config.c, for aws_keys.c -------------------------------------------------------------- */
+struct aws_profile {
+    struct str id, region, endpoint_url, ca_bundle;
+    struct secret *secret, *token;
+    const char *not_built; /* a member that asks for what is not built; NULL: none */
+    bool found;
+};
+/* Both files. `name_given`: somebody named the profile, so that it must be there. */
+struct err *aws_profile_read(struct arena *a, const char *name, bool name_given,
+                             struct aws_profile *out) MUST_CHECK;
+void aws_profile_clear(struct aws_profile *p);
+const char *aws_env(const char *name); /* NULL: not set, or empty */
+
+#endif

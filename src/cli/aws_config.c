@@ -1,0 +1,143 @@
+/* The shared config and credentials files.
+ * https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html */
+#include "aws.h"
+#include "cli.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+const char *aws_env(const char *name)
+{
+    const char *v = getenv(name);
+    return v == NULL || v[0] == '\0' ? NULL : v;
+}
+
+static const char *home_path(struct arena *a, const char *path)
+{
+    const char *home = aws_env("HOME");
+    struct passwd *pw = home == NULL ? getpwuid(getuid()) : NULL;
+    if (pw != NULL)
+        home = pw->pw_dir;
+    return arena_fmt(a, "%s/%s", home == NULL ? "" : home, path).p;
+}
+
+static const char *file_of(struct arena *a, const char *env, const char *other)
+{
+    const char *path = aws_env(env);
+    if (path != NULL && path[0] == '~' && path[1] == '/')
+        return home_path(a, path + 2);
+    return path != NULL ? path : home_path(a, other);
+}
+
+/* "[default]", "[profile name]" (config) or "[name]" (credentials); quotes may stand around it. */
+static bool is_section(struct str line, const char *name, bool config)
+{
+    struct str s = str_trim(str_take(str_skip(line, 1), line.n - 2));
+    if (config && str_starts_c(s, "profile") && s.n > 7 && (s.p[7] == ' ' || s.p[7] == '\t'))
+        s = str_trim(str_skip(s, 7));
+    else if (config && !str_is(s, "default"))
+        return false;
+    if (s.n >= 2 && (s.p[0] == '"' || s.p[0] == '\'') && s.p[s.n - 1] == s.p[0])
+        s = str_take(str_skip(s, 1), s.n - 2);
+    return str_is(s, name);
+}
+
+static struct err *set_secret(struct secret **at, struct str value)
+{
+    secret_free(*at);
+    *at = NULL;
+    return value.n == 0 ? NULL : secret_new(value, at);
+}
+
+static struct err *set_member(struct arena *a, struct aws_profile *p, struct str key,
+                              struct str value)
+{
+    const struct {
+        const char *key;
+        struct str *to;
+    } texts[] = {{"aws_access_key_id", &p->id}, {"region", &p->region},
+                 {"endpoint_url", &p->endpoint_url}, {"ca_bundle", &p->ca_bundle}};
+    static const char *const not_built[] = {"role_arn", "credential_process", "sso_session",
+                                            "sso_start_url", "web_identity_token_file"};
+    if (value.n > AWS_VALUE_MAX)
+        return err_new(ERR_LIMIT, "A value in the AWS configuration is too long.");
+    if (str_is(key, "aws_secret_access_key"))
+        return set_secret(&p->secret, value);
+    if (str_is(key, "aws_session_token"))
+        return set_secret(&p->token, value);
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        if (str_is(key, texts[i].key))
+            *texts[i].to = arena_str(a, value);
+    for (size_t i = 0; i < ARRAY_LEN(not_built); i++)
+        if (str_is(key, not_built[i]))
+            p->not_built = not_built[i];
+    return NULL;
+}
+
+static struct err *take_lines(struct arena *a, struct str text, const char *name, bool config,
+                              struct aws_profile *p)
+{
+    bool in = false;
+    while (text.p != NULL) {
+        struct str raw = str_cut(&text, '\n'), line = str_trim(raw);
+        if (line.n == 0 || line.p[0] == '#' || line.p[0] == ';')
+            continue;
+        if (line.p[0] == '[') {
+            ptrdiff_t end = str_find_char(line, ']');
+            in = end > 0 && is_section(str_take(line, (size_t)end + 1), name, config);
+            p->found |= in;
+            continue;
+        }
+        /* What is indented belongs to the member above: settings of one service. */
+        if (!in || raw.p[0] == ' ' || raw.p[0] == '\t')
+            continue;
+        struct str value = line, key = str_trim(str_cut(&value, '='));
+        if (value.p != NULL)
+            TRY(set_member(a, p, key, str_trim(value)));
+    }
+    return NULL;
+}
+
+static struct err *take_file(const char *path, const char *name, bool config, struct arena *keep,
+                             struct aws_profile *p)
+{
+    struct arena *a CLEANUP(arena_free_ptr) = arena_new(2 * AWS_FILE_MAX);
+    struct str text;
+    struct err *e = file_read(a, path, AWS_FILE_MAX, &text);
+    if (err_is(e, ERR_NOT_FOUND)) {
+        err_free(e);
+        return NULL;
+    }
+    if (e != NULL)
+        return e;
+    e = take_lines(keep, text, name, config, p);
+    secret_wipe((void *)(uintptr_t)text.p, text.n);
+    return e;
+}
+
+struct err *aws_profile_read(struct arena *a, const char *name, bool name_given,
+                             struct aws_profile *out)
+{
+    struct aws_profile p = {0};
+    struct err *e = take_file(file_of(a, "AWS_CONFIG_FILE", ".aws/config"), name, true, a, &p);
+    /* The credentials file wins. */
+    if (e == NULL)
+        e = take_file(file_of(a, "AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"), name, false, a,
+                      &p);
+    if (e == NULL && name_given && !p.found)
+        e = err_new(ERR_INVALID, "The profile %.100s (AWS_PROFILE) is in neither of the AWS "
+                    "files, config and credentials.", name);
+    if (e != NULL) {
+        aws_profile_clear(&p);
+        return e;
+    }
+    *out = p;
+    return NULL;
+}
+
+void aws_profile_clear(struct aws_profile *p)
+{
+    secret_free(p->secret);
+    secret_free(p->token);
+    *p = (struct aws_profile){0};
+}

@@ -1,0 +1,460 @@
+#include "lookup.h"
+
+#include "../core/map.h"
+#include "grams.h"
+#include "record_int.h"
+
+enum { NONE = UINT32_MAX };
+
+/* -- keys -- */
+static inline uint64_t mix(uint64_t h, uint64_t x)
+{
+    __uint128_t p = (__uint128_t)(h ^ x) * 0x9E3779B97F4A7C15ULL;
+    return (uint64_t)p ^ (uint64_t)(p >> 64);
+}
+
+/* Of a text, letters of either case alike (and a few other bytes: the rule decides). */
+static inline uint64_t text_hash(struct str s)
+{
+    const uint64_t lower = 0x2020202020202020ULL;
+    uint64_t h = 0xA0761D6478BD642FULL ^ s.n, x = 0;
+    if (s.n >= 8) {
+        for (size_t i = 0; i + 8 < s.n; i += 8) {
+            memcpy(&x, s.p + i, 8);
+            h = mix(h, x | lower);
+        }
+        memcpy(&x, s.p + s.n - 8, 8);
+    } else if (s.n >= 4) {
+        uint32_t lo, hi;
+        memcpy(&lo, s.p, 4);
+        memcpy(&hi, s.p + s.n - 4, 4);
+        x = lo | (uint64_t)hi << 32;
+    } else {
+        for (size_t i = 0; i < s.n; i++)
+            x = x << 8 | (unsigned char)s.p[i];
+    }
+    return mix(h, x | lower);
+}
+
+static uint64_t net_hash(const unsigned char addr[16], int bits, bool v6)
+{
+    unsigned char masked[16] = {0};
+    memcpy(masked, addr, (size_t)bits / 8);
+    if (bits % 8 != 0)
+        masked[bits / 8] = (unsigned char)(addr[bits / 8] & (0xff00 >> (bits % 8)));
+    uint64_t lo, hi;
+    memcpy(&lo, masked, 8);
+    memcpy(&hi, masked + 8, 8);
+    return mix(mix(0x8EBC6AF09C88C6E3ULL ^ (uint64_t)bits ^ (v6 ? 256 : 0), lo), hi);
+}
+
+/* -- paths -- */
+/* A name that paths go through, by the path above and the name's hash. */
+struct step {
+    uint32_t hash, above, path; /* path 0: a free place */
+};
+
+struct lookup_paths {
+    struct arena *a;
+    const struct paths *ps;
+    struct step *steps;
+    uint32_t n, mask;
+    bool *known; /* by path */
+    uint32_t *child, *sibling; /* by path: the first right below it, the next beside it; 0: none */
+};
+
+enum { STEPS_FIRST = 256 };
+
+static void steps_new(struct lookup_paths *lp, uint32_t size)
+{
+    lp->steps = ARENA_ARRAY(lp->a, size, struct step);
+    lp->mask = size - 1;
+    lp->n = 0;
+}
+
+struct lookup_paths *lookup_paths_new(struct arena *a, const struct paths *ps)
+{
+    struct lookup_paths *lp = ARENA_NEW(a, struct lookup_paths);
+    *lp = (struct lookup_paths){.a = a, .ps = ps};
+    steps_new(lp, STEPS_FIRST);
+    lp->known = ARENA_ARRAY(a, ps->n, bool);
+    lp->child = ARENA_ARRAY(a, ps->n, uint32_t);
+    lp->sibling = ARENA_ARRAY(a, ps->n, uint32_t);
+    return lp;
+}
+
+static inline uint32_t step_at(uint32_t above, uint32_t hash)
+{
+    return hash ^ above * 0x9E3779B1U;
+}
+
+static void step_put(struct lookup_paths *lp, struct step st)
+{
+    uint32_t i = step_at(st.above, st.hash) & lp->mask;
+    while (lp->steps[i].path != 0)
+        i = (i + 1) & lp->mask;
+    lp->steps[i] = st;
+    lp->n++;
+}
+
+static void steps_grow(struct lookup_paths *lp)
+{
+    const struct step *old = lp->steps;
+    uint32_t size = lp->mask + 1;
+    steps_new(lp, size * 2);
+    for (uint32_t i = 0; i < size; i++) {
+        if (old[i].path != 0)
+            step_put(lp, old[i]);
+    }
+}
+
+static void add_path(struct lookup_paths *lp, uint32_t path)
+{
+    const struct path *p = &lp->ps->v[path];
+    if (path == 0 || lp->known[path])
+        return;
+    lp->known[path] = true;
+    add_path(lp, p->parent);
+    lp->sibling[path] = lp->child[p->parent];
+    lp->child[p->parent] = path;
+    if (lp->n * 4 > lp->mask)
+        steps_grow(lp);
+    step_put(lp, (struct step){p->hash, p->parent, path});
+}
+
+struct lookup_seen lookup_seen_new(const struct lookup_paths *lp)
+{
+    struct lookup_seen s = {.v = calloc(lp->ps->n + 1, sizeof *s.v)};
+    CHECK(s.v != NULL);
+    return s;
+}
+
+void lookup_seen_free(struct lookup_seen *s)
+{
+    free(s->v);
+    s->v = NULL;
+}
+
+/* Below a list, or where a name stands twice: whatever may come. */
+static void see_children(const struct lookup_paths *lp, struct lookup_seen *s, uint32_t above)
+{
+    for (uint32_t c = lp->child[above]; c != 0; c = lp->sibling[c])
+        s->v[c] = (struct seen){.record = s->record, .looked = s->v[c].looked};
+}
+
+static inline void see_fields(const struct lookup_paths *lp, struct lookup_seen *s, uint32_t above,
+                              const struct field *f, uint32_t n)
+{
+    const struct step *steps = lp->steps;
+    uint32_t mask = lp->mask;
+    for (; n > 0; n--, f++) {
+        for (uint32_t i = step_at(above, f->hash) & mask; steps[i].path != 0; i = (i + 1) & mask) {
+            if (steps[i].hash != f->hash || steps[i].above != above)
+                continue;
+            struct seen *x = &s->v[steps[i].path];
+            x->plain = x->record != s->record;
+            x->record = s->record;
+            x->val = f->val;
+            x->val_n = f->val_n;
+            x->at = f->at;
+        }
+    }
+}
+
+/* Sees the paths right below one, if that was not done yet for the record. */
+static void look_below(const struct lookup_paths *lp, struct record *r, struct lookup_seen *s,
+                       uint32_t path)
+{
+    struct seen *x = &s->v[path];
+    if (x->looked == s->record)
+        return;
+    x->looked = s->record;
+    if (path == 0) {
+        if (r->n_top == RECORD_TOP_MAX)
+            see_children(lp, s, 0);
+        else
+            see_fields(lp, s, 0, r->top, r->n_top);
+        return;
+    }
+    look_below(lp, r, s, lp->ps->v[path].parent);
+    if (x->record != s->record)
+        return;
+    if (x->plain && r->p[x->val] == '{') {
+        const struct object *o = record_object(r, x->at);
+        see_fields(lp, s, path, r->fields + o->from, o->n);
+    } else if (!x->plain || r->p[x->val] == '[') {
+        see_children(lp, s, path);
+    }
+}
+
+void lookup_next(const struct lookup_paths *lp, struct lookup_seen *s)
+{
+    if (++s->record == 0) { /* came round: no old mark may look new */
+        memset(s->v, 0, lp->ps->n * sizeof *s->v);
+        s->record = 1;
+    }
+}
+
+/* -- making -- */
+struct entry {
+    uint64_t hash;
+    uint32_t rule, next;
+};
+
+struct rules_of {
+    VEC(uint32_t) rules;
+};
+
+struct place { /* of one path */
+    uint32_t path, above;
+    uint32_t *heads; /* hash -> the first entry; NULL: no entries */
+    uint64_t mask;
+    struct entry *entries;
+    bool texts, containers;
+    unsigned char n_nets[2];    /* [v6]: */
+    unsigned char nets[2][129]; /* the lengths of the networks' prefixes that rules ask for */
+    struct grams *grams; /* NULL: none */
+    struct rules_of *parts;
+};
+
+struct making {
+    struct place place;
+    VEC(struct entry) entries;
+    VEC(struct str) texts;
+    VEC(struct rules_of) parts;
+};
+
+struct lookup_maker {
+    struct arena *a;
+    struct lookup_paths *paths;
+    VEC(struct making *) v;
+    struct map parts; /* path and text -> index + 1 */
+};
+
+struct lookup {
+    size_t n;
+    struct place *v;
+};
+
+static void maker_clear(void *x)
+{
+    map_clear(&((struct lookup_maker *)x)->parts);
+}
+
+struct lookup_maker *lookup_maker_new(struct arena *a, struct lookup_paths *lp)
+{
+    struct lookup_maker *m = ARENA_NEW(a, struct lookup_maker);
+    m->a = a;
+    m->paths = lp;
+    arena_on_free(a, maker_clear, m);
+    return m;
+}
+
+static struct making *making_of(struct lookup_maker *m, uint32_t path)
+{
+    for (size_t i = 0; i < m->v.n; i++) {
+        if (m->v.v[i]->place.path == path)
+            return m->v.v[i];
+    }
+    struct making *p = ARENA_NEW(m->a, struct making);
+    p->place.path = path;
+    if (m->paths != NULL) {
+        p->place.above = m->paths->ps->v[path].parent;
+        add_path(m->paths, path);
+    }
+    VEC_PUSH(m->a, &m->v, p);
+    return p;
+}
+
+static void add_part(struct lookup_maker *m, struct making *p, struct str text, uint32_t rule)
+{
+    struct str f = fold(m->a, text);
+    struct str key = arena_fmt(m->a, "%u:%.*s", p->place.path, STR_ARG(f));
+    uintptr_t at = (uintptr_t)map_get(&m->parts, key);
+    if (at == 0) {
+        VEC_PUSH(m->a, &p->texts, f);
+        VEC_PUSH(m->a, &p->parts, (struct rules_of){0});
+        at = p->parts.n;
+        map_put(&m->parts, key, (void *)at);
+    }
+    VEC_PUSH(m->a, &p->parts.v[at - 1].rules, rule);
+}
+
+static void add_net(struct place *p, const struct cidr *net)
+{
+    unsigned char *v = p->nets[net->v6], *n = &p->n_nets[net->v6];
+    if (memchr(v, net->bits, *n) == NULL)
+        v[(*n)++] = (unsigned char)net->bits;
+}
+
+void lookup_add(struct lookup_maker *m, const struct cond *c, uint32_t rule)
+{
+    struct making *p = making_of(m, c->path);
+    struct entry e = {.rule = rule};
+    p->place.containers = p->place.containers || c->containers;
+    switch (c->kind) {
+    case COND_WHOLE:
+        e.hash = text_hash(c->text);
+        p->place.texts = true;
+        VEC_PUSH(m->a, &p->entries, e);
+        return;
+    case COND_NET:
+        e.hash = net_hash(c->net->addr, c->net->bits, c->net->v6);
+        add_net(&p->place, c->net);
+        VEC_PUSH(m->a, &p->entries, e);
+        return;
+    case COND_PART:
+        add_part(m, p, c->text, rule);
+        return;
+    }
+}
+
+static void make_heads(struct arena *a, struct place *p, struct entry *v, size_t n)
+{
+    size_t size = 16;
+    while (size < n * 2)
+        size *= 2;
+    p->entries = v;
+    p->mask = size - 1;
+    p->heads = arena_alloc_raw(a, size * sizeof *p->heads);
+    memset(p->heads, 0xff, size * sizeof *p->heads);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t *head = &p->heads[v[i].hash & p->mask];
+        v[i].next = *head;
+        *head = i;
+    }
+}
+
+struct lookup *lookup_make(struct lookup_maker *m)
+{
+    if (m->v.n == 0)
+        return NULL;
+    struct lookup *l = ARENA_NEW(m->a, struct lookup);
+    l->n = m->v.n;
+    l->v = ARENA_ARRAY(m->a, l->n, struct place);
+    for (size_t i = 0; i < l->n; i++) {
+        struct making *p = m->v.v[i];
+        if (p->entries.n > 0)
+            make_heads(m->a, &p->place, p->entries.v, p->entries.n);
+        if (p->texts.n > 0)
+            p->place.grams = grams_new(m->a, p->texts.v, p->texts.n);
+        p->place.parts = p->parts.v;
+        l->v[i] = p->place;
+    }
+    return l;
+}
+
+/* -- asking -- */
+struct asking {
+    const struct place *place;
+    lookup_hit *hit;
+    void *ctx;
+};
+
+static inline void by_hash(const struct asking *k, uint64_t hash)
+{
+    const struct place *p = k->place;
+    for (uint32_t i = p->heads[hash & p->mask]; i != NONE; i = p->entries[i].next) {
+        if (p->entries[i].hash == hash)
+            k->hit(k->ctx, p->entries[i].rule);
+    }
+}
+
+static void on_part(void *x, uint32_t text)
+{
+    const struct asking *k = x;
+    const struct rules_of *l = &k->place->parts[text];
+    for (size_t i = 0; i < l->rules.n; i++)
+        k->hit(k->ctx, l->rules.v[i]);
+}
+
+/* "1.2.3.4", by far the most of all addresses. */
+static bool plain_v4(struct str s, struct cidr *out)
+{
+    unsigned part = 0, digits = 0, n = 0;
+    for (size_t i = 0; i <= s.n; i++) {
+        if (i < s.n && s.p[i] >= '0' && s.p[i] <= '9') {
+            part = part * 10 + (unsigned)(s.p[i] - '0');
+            digits++;
+            continue;
+        }
+        if ((i < s.n && s.p[i] != '.') || digits == 0 || digits > 3 || part > 255 || n == 4)
+            return false;
+        out->addr[n++] = (unsigned char)part;
+        part = digits = 0;
+    }
+    out->v6 = false;
+    return n == 4;
+}
+
+static void by_net(const struct asking *k, struct str s)
+{
+    struct cidr c = {0};
+    if (s.n < 2 || s.n > 45 || (!plain_v4(s, &c) && !test_cidr(s, &c)))
+        return;
+    for (int i = 0; i < k->place->n_nets[c.v6]; i++)
+        by_hash(k, net_hash(c.addr, k->place->nets[c.v6][i], c.v6));
+}
+
+static void by_value(struct asking *k, struct str s)
+{
+    const struct place *p = k->place;
+    if (p->texts)
+        by_hash(k, text_hash(s));
+    if (p->grams != NULL)
+        grams_find(p->grams, s, on_part, k);
+    if (p->n_nets[1] > 0 ||
+        (p->n_nets[0] > 0 && s.n > 0 && s.p[0] >= '0' && s.p[0] <= '9'))
+        by_net(k, s);
+}
+
+/* A text with the escapes of JSON in it: as it stands, and decoded. */
+static void by_raw(struct asking *k, struct record *r, struct str raw)
+{
+    by_value(k, raw);
+    if (r->sp->any_slash && memchr(raw.p, '\\', raw.n) != NULL)
+        by_value(k, record_unescape(r, raw));
+}
+
+static void by_place(struct asking *k, struct record *r)
+{
+    const struct vals *v = record_get(r, k->place->path);
+    for (uint32_t j = 0; j < v->n; j++) {
+        if (v->v[j].kind != VAL_OBJ && v->v[j].kind != VAL_ARR)
+            by_value(k, v->v[j].s);
+        else if (k->place->containers)
+            by_raw(k, r, v->v[j].s);
+    }
+}
+
+void lookup_record(const struct lookup *l, const struct lookup_paths *lp, struct record *r,
+                   struct lookup_seen *s, lookup_hit *hit, void *ctx)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        const struct place *p = &l->v[i];
+        const struct seen *x = &s->v[p->path];
+        struct asking k = {p, hit, ctx};
+        if (p->path == 0) {
+            by_raw(&k, r, record_text(r));
+            continue;
+        }
+        look_below(lp, r, s, p->above);
+        if (x->record != s->record)
+            continue;
+        if (!x->plain || x->at != 0)
+            by_place(&k, r);
+        else if (r->p[x->val] == '"')
+            by_value(&k, record_decoded(r, x->val + 1, x->val_n - 2));
+        else
+            by_value(&k, str_of(r->p + x->val, x->val_n));
+    }
+}
+
+void lookup_value(const struct lookup *l, uint32_t path, struct str s, lookup_hit *hit, void *ctx)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        struct asking k = {&l->v[i], hit, ctx};
+        if (l->v[i].path == path)
+            by_value(&k, s);
+    }
+}
