@@ -265,7 +265,8 @@ struct err *row_put(struct call *c, const char *table, struct str owner, struct 
 enum call_as {
     AS_CALLER = 1, /* the principal of `from`, on whose behalf service `service` calls */
     AS_SERVICE,    /* the service principal itself, for `account` */
-    AS_ROLE,       /* a role that the service was given (PassRole), session name = service's */
+    AS_ROLE,       /* a role that the service was given (PassRole), session name = service's; its
+                      trust policy must let the service assume it, each time */
     AS_PRINCIPAL,  /* who asked for the work, named by ARN and looked up anew for each call: what
                       was taken from them since is taken (CloudFormation without a role) */
 };
@@ -276,9 +277,11 @@ struct api_call {
     enum call_as as;
     const char *service;   /* "s3.amazonaws.com": invokedBy and, AS_SERVICE, the principal */
     struct str role_arn, session_name; /* AS_ROLE */
-    struct str principal_arn;          /* AS_PRINCIPAL: user, role, or assumed-role session */
+    /* AS_PRINCIPAL: user, role, or assumed-role session, and its unique id (user_id of struct
+     * principal): another one of the same name is somebody else. */
+    struct str principal_arn, principal_id;
     struct str account, region; /* where; STR_NONE: from's */
-    struct str source_arn; /* aws:SourceArn for AS_SERVICE; STR_NONE: none */
+    struct str source_arn; /* aws:SourceArn for AS_SERVICE, and for a role's trust; STR_NONE: none */
     struct arena *arena;   /* where the output lives; NULL: from's */
     int depth;             /* set by the pipeline */
 };

@@ -45,7 +45,8 @@ static struct err *payload_hash(struct line *l, struct str body)
 {
     struct sig *s = &l->c.sig;
     if (s->payload != SIG_PAYLOAD_HASH) {
-        if (is_s3(l))
+        /* A body that is not streamed has no frames: nothing would verify it. */
+        if (is_s3(l) && (body.p == NULL || s->payload == SIG_PAYLOAD_UNSIGNED))
             return NULL;
         return err_aws(400, "InvalidRequest", "This service takes signed payloads only.");
     }

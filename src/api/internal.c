@@ -2,6 +2,7 @@
  * and leave their own record. */
 #include "line.h"
 
+#include "../auth/principals.h"
 struct internal_wait {
     pthread_mutex_t lock;
     pthread_cond_t cond;
@@ -51,8 +52,16 @@ static struct err *who_calls(struct line *l, const struct api_call *o)
     }
     struct txn *t CLEANUP(txn_abort) = NULL;
     TRY(store_begin(c->ward->store, TXN_READ, &t));
-    if (o->as == AS_PRINCIPAL)
-        return identity_of_arn(t, l->arena, o->principal_arn, &c->id);
+    if (o->as == AS_PRINCIPAL) {
+        TRY(identity_of_arn(t, l->arena, o->principal_arn, &c->id));
+        if (str_eq(c->id.who.user_id, o->principal_id))
+            return NULL;
+        return err_aws(403, "AccessDenied", "%.*s is not the one who asked for the work: that one "
+                       "was deleted.", STR_ARG(o->principal_arn));
+    }
+    /* Its trust may not be in this service, or no longer. */
+    TRY(principals_check_trust(t, l->arena, o->role_arn, str_c(o->service), c->account,
+                               o->source_arn));
     return identity_of_role(t, l->arena, o->role_arn, o->session_name, &c->id);
 }
 
@@ -69,7 +78,7 @@ static struct err *set_up(struct line *l, const struct api_call *o, const char *
                 : o->from != NULL     ? o->from->region
                                       : str_c(c->ward->region);
     rand_uuid(c->request_id);
-    l->source_arn = o->source_arn;
+    l->source_arn = o->as == AS_ROLE ? STR_NONE : o->source_arn; /* a role's calls have none */
     if (o->as == AS_CALLER && l->source_arn.p == NULL)
         l->source_arn = ((const struct line *)o->from)->source_arn;
     int depth = 1;

@@ -362,6 +362,7 @@ struct err *set_actor(struct call *c, struct jv *stack, struct str role)
                        "give a RoleARN.");
     struct str arn = c->id.who.session_arn.n > 0 ? c->id.who.session_arn : c->id.who.arn;
     put_s(a, stack, "principal", arn);
+    put_s(a, stack, "principal_id", c->id.who.user_id);
     return NULL;
 }
 

@@ -36,9 +36,11 @@ static void set_caller(struct run *r, struct act *x)
         x->as.as = AS_ROLE;
         x->as.role_arn = role;
         x->as.session_name = STR("AWSCloudFormation");
+        x->as.source_arn = jv_s(jv_get(r->stack, "arn"));
     } else {
         x->as.as = AS_PRINCIPAL;
         x->as.principal_arn = jv_s(jv_get(r->stack, "principal"));
+        x->as.principal_id = jv_s(jv_get(r->stack, "principal_id"));
     }
 }
 

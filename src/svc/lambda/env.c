@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,7 +18,6 @@ enum {
     START_ARENA = LAMBDA_ZIP_MAX * 2 + 32 * 1024 * 1024,
     POLLS = 3 + EXEC_CONNS_MAX + 2 * EXEC_RELAYS_MAX,
     READ_BYTES = 64 * 1024,
-    DRAIN_BYTES = 1024 * 1024, /* the most that a pipe holds */
     INIT_TEXT_MAX = 60 * 1024,
     ERROR_TEXT_MAX = 1024,
 };
@@ -230,10 +230,15 @@ static struct err *start(struct env *e)
 static void drain_output(struct env *e)
 {
     char bytes[READ_BYTES];
-    size_t all = 0;
-    for (ssize_t n; all < DRAIN_BYTES && (n = read(e->box.output, bytes, sizeof bytes)) > 0;) {
+    int left = 0;
+    if (ioctl(e->box.output, FIONREAD, &left) != 0)
+        return;
+    while (left > 0) {
+        ssize_t n = read(e->box.output, bytes, left < READ_BYTES ? (size_t)left : READ_BYTES);
+        if (n <= 0)
+            return;
         output_add(&e->log, str_of(bytes, (size_t)n));
-        all += (size_t)n;
+        left -= (int)n;
     }
 }
 
@@ -273,8 +278,7 @@ static void finish(struct env *e, const char *function_error, struct str result,
     struct invocation *v = e->inv;
     drain_output(e);
     report(e, status);
-    memcpy(v->tail, e->log.tail, e->log.tail_n);
-    v->tail_n = e->log.tail_n;
+    v->tail_n = output_tail(&e->log, v->tail);
     output_flush(&e->log);
     e->inv = NULL;
     e->sent = false;
@@ -315,7 +319,7 @@ static void begin(struct env *e, struct invocation *v)
     e->inv = v;
     e->sent = false;
     e->deadline_ms = now + e->f.timeout_s * 1000 + (e->ready ? 0 : LAMBDA_INIT_MS);
-    e->log.tail_n = 0;
+    e->log.ring_n = 0;
 }
 
 static void send_invocation(struct env *e, struct rt_conn *k)
@@ -435,11 +439,11 @@ static void timed_out(struct env *e)
 static void no_sandbox(struct env *e)
 {
     struct invocation *v = e->inv;
-    char said[256];
+    char said[256], tail[LAMBDA_TAIL_BYTES];
     drain_output(e);
     output_line(&e->log, "%s", "");
-    size_t n = e->log.tail_n < sizeof said - 1 ? e->log.tail_n : sizeof said - 1;
-    struct str text = str_trim(str_of(e->log.tail + e->log.tail_n - n, n));
+    size_t all = output_tail(&e->log, tail), n = all < sizeof said - 1 ? all : sizeof said - 1;
+    struct str text = str_trim(str_of(tail + all - n, n));
     snprintf(said, sizeof said, "%.*s", STR_ARG(text));
     for (char *p = said; *p != '\0'; p++)
         if ((unsigned char)*p < 0x20)

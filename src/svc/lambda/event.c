@@ -69,7 +69,7 @@ static struct err *send_dead_letter(struct ward *w, struct arena *a, const struc
     jv_set(a, in, STR("MessageAttributes"), attributes);
     struct api_call o = {.ward = w, .as = AS_ROLE, .service = LAMBDA_SERVICE, .role_arn = f->role,
                          .session_name = f->name, .account = f->account, .region = to.region,
-                         .arena = a};
+                         .source_arn = f->arn, .arena = a};
     if (str_is(to.service, "sns")) {
         jv_put(a, in, "TopicArn", f->dead_letter);
         jv_put(a, in, "Message", payload);

@@ -75,9 +75,10 @@ struct output {
     int64_t last_ms, begun_ms;
     bool made; /* the stream was asked for */
     struct buf line;
-    char tail[LAMBDA_TAIL_BYTES];
-    size_t tail_n;
+    char ring[LAMBDA_TAIL_BYTES]; /* the last bytes of what was printed */
+    size_t ring_at, ring_n;       /* where the next byte goes; how many there are */
 };
+size_t output_tail(const struct output *o, char out[LAMBDA_TAIL_BYTES]);
 void output_add(struct output *o, struct str bytes); /* as printed, in any pieces */
 void output_line(struct output *o, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void output_flush(struct output *o);

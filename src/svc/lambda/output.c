@@ -13,6 +13,7 @@ enum {
     BATCH_ARENA = 4 * 1024 * 1024,
     CALL_ARENA = 16 * 1024 * 1024,
     LINE_OVERHEAD = 64, /* what a line costs beside its text, here and in the store */
+    STREAM_NAME = 128,
     STREAM_BYTES = EXEC_QUEUE_BYTES / 4, /* queued of one environment: a loud one drops its own */
 };
 
@@ -75,6 +76,8 @@ static struct err *write_batch(const struct batch *b, struct arena *a)
     struct api_call o = {.ward = b->ward, .as = AS_ROLE, .service = LAMBDA_SERVICE,
                          .role_arn = b->role, .session_name = b->name, .account = b->account,
                          .region = b->region, .arena = a};
+    o.source_arn = arena_fmt(a, "arn:aws:lambda:%.*s:%.*s:function:%.*s", STR_ARG(b->region),
+                             STR_ARG(b->account), STR_ARG(b->name));
     struct logs_PutLogEventsRequest in = {.logGroupName = group_name(a, b),
                                           .logStreamName = b->stream, .logEvents = b->events};
     if (b->make)
@@ -87,19 +90,34 @@ static struct err *write_batch(const struct batch *b, struct arena *a)
     return api_call(&o, "logs", "PutLogEvents", &in, NULL);
 }
 
+/* The oldest of another stream than the last one's, if there is any: a loud function has its turn,
+ * and no more. With Q.lock held, and the queue not empty. */
+static struct batch *take_batch(char last[STREAM_NAME])
+{
+    struct batch **at = &Q.first;
+    while (*at != NULL && str_is((*at)->stream, last))
+        at = &(*at)->next;
+    if (*at == NULL)
+        at = &Q.first;
+    struct batch *b = *at;
+    *at = b->next;
+    if (b->next == NULL)
+        Q.last = at;
+    Q.bytes -= b->bytes;
+    snprintf(last, STREAM_NAME, "%.*s", STR_ARG(b->stream));
+    return b;
+}
+
 static void *writer(void *arg UNUSED)
 {
+    char last[STREAM_NAME] = "";
     pthread_mutex_lock(&Q.lock);
     for (;;) {
         while (Q.first == NULL && !Q.stopping)
             pthread_cond_wait(&Q.more, &Q.lock);
-        struct batch *b = Q.first;
-        if (b == NULL)
-            break;
-        Q.first = b->next;
         if (Q.first == NULL)
-            Q.last = &Q.first;
-        Q.bytes -= b->bytes;
+            break;
+        struct batch *b = take_batch(last);
         pthread_mutex_unlock(&Q.lock);
         struct arena *a = arena_new(CALL_ARENA);
         struct err *e = write_batch(b, a);
@@ -166,10 +184,24 @@ static void push(struct output *o, struct str text)
 static void keep_tail(struct output *o, struct str text)
 {
     text = str_skip(text, text.n > LAMBDA_TAIL_BYTES ? text.n - LAMBDA_TAIL_BYTES : 0);
-    size_t keep = o->tail_n + text.n > LAMBDA_TAIL_BYTES ? LAMBDA_TAIL_BYTES - text.n : o->tail_n;
-    memmove(o->tail, o->tail + o->tail_n - keep, keep);
-    memcpy(o->tail + keep, text.p, text.n);
-    o->tail_n = keep + text.n;
+    while (text.n > 0) {
+        struct str part = str_take(text, LAMBDA_TAIL_BYTES - o->ring_at);
+        memcpy(o->ring + o->ring_at, part.p, part.n);
+        o->ring_at = (o->ring_at + part.n) % LAMBDA_TAIL_BYTES;
+        o->ring_n += part.n;
+        text = str_skip(text, part.n);
+    }
+    if (o->ring_n > LAMBDA_TAIL_BYTES)
+        o->ring_n = LAMBDA_TAIL_BYTES;
+}
+
+size_t output_tail(const struct output *o, char out[LAMBDA_TAIL_BYTES])
+{
+    size_t from = (o->ring_at + LAMBDA_TAIL_BYTES - o->ring_n) % LAMBDA_TAIL_BYTES;
+    size_t first = LAMBDA_TAIL_BYTES - from < o->ring_n ? LAMBDA_TAIL_BYTES - from : o->ring_n;
+    memcpy(out, o->ring + from, first);
+    memcpy(out + first, o->ring, o->ring_n - first);
+    return o->ring_n;
 }
 
 static void take_line(struct output *o, struct str line)
