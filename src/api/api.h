@@ -218,6 +218,7 @@ struct str call_via_service(struct call *c);
 
 /* More for the record: additionalEventData, and the resources list. */
 void call_record(struct call *c, const char *key, struct str value);
+void call_record_number(struct call *c, const char *key, int64_t number);
 void call_record_resource(struct call *c, struct str arn, struct str account, const char *type);
 /* The row's classification overruled for this call (an alias of an op that is data for some). */
 void call_record_as(struct call *c, enum audit_class cls);

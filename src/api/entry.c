@@ -3,7 +3,16 @@
 #include "pipeline.h"
 #include "../core/log.h"
 
+#include <stdatomic.h>
+
 enum { RESPONSE_MAX = 64 * 1024 * 1024 };
+
+static _Atomic uint64_t requests;
+
+uint64_t line_requests(void)
+{
+    return atomic_load_explicit(&requests, memory_order_relaxed);
+}
 
 static struct line *line_new(struct ward *w, struct http_exchange *x)
 {
@@ -19,6 +28,7 @@ static struct line *line_new(struct ward *w, struct http_exchange *x)
     l->c.proto = PROTO_REST_XML;
     l->audit = AUDIT_MANAGEMENT;
     rand_uuid(l->c.request_id);
+    atomic_fetch_add_explicit(&requests, 1, memory_order_relaxed);
     buf_init(&l->resp.body, RESPONSE_MAX);
     return l;
 }

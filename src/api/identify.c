@@ -109,16 +109,29 @@ static struct err *identify_query(struct line *l, struct str action)
     return set_op(l, action);
 }
 
-/* "BUCKET.s3.amazonaws.com", "BUCKET.s3.REGION.…", "BUCKET.s3.localhost:4566", "BUCKET.localhost":
+static ptrdiff_t find_last(struct str s, struct str what)
+{
+    ptrdiff_t last = -1;
+    for (size_t from = 0; from < s.n; from = (size_t)last + 1) {
+        ptrdiff_t at = str_find(str_skip(s, from), what);
+        if (at < 0)
+            break;
+        last = (ptrdiff_t)from + at;
+    }
+    return last;
+}
+
+/* The last one counts: a bucket's name may hold ".s3." itself.
+ * "BUCKET.s3.amazonaws.com", "BUCKET.s3.REGION.…", "BUCKET.s3.localhost:4566", "BUCKET.localhost":
  * the bucket, or STR_NONE for path style. */
 static struct str bucket_of_host(struct str host)
 {
     ptrdiff_t colon = str_rfind_char(host, ':');
     if (colon >= 0 && (host.n == 0 || host.p[host.n - 1] != ']'))
         host = str_take(host, (size_t)colon);
-    ptrdiff_t at = str_find(host, STR(".s3."));
+    ptrdiff_t at = find_last(host, STR(".s3."));
     if (at < 0)
-        at = str_find(host, STR(".s3-"));
+        at = find_last(host, STR(".s3-"));
     if (at > 0)
         return str_take(host, (size_t)at);
     if (str_ends_c(host, ".localhost") && host.n > 10) {

@@ -21,6 +21,7 @@ enum {
     JOB_IDLE_MS = 5000,   /* longest nap between looks at the table */
     JOB_JOIN_MS = 5000,   /* between joins of the ledger */
     JOB_FAIL_MS = 1000,   /* after the store failed */
+    JOB_RESTS = 2,        /* times that memory is given back once it is quiet… */
     JOB_HEAD = 8 + 4 + 8,
 };
 
@@ -302,10 +303,35 @@ static struct err *look(struct scheduler *s, int64_t *out_next_ms)
     return NULL;
 }
 
+/* …after so long: soon, and when what a burst leaves to the store (compactions) is surely done. */
+static const int64_t rest_after_ms[JOB_RESTS] = {1000, 10000};
+
+struct quiet {
+    uint64_t requests; /* when it was last looked at */
+    int64_t since_ms;
+    int rests;
+};
+
+static void rest_if_quiet(struct scheduler *s, struct quiet *q)
+{
+    uint64_t requests = line_requests();
+    int64_t now = clock_mono_ms();
+    pthread_mutex_lock(&s->lock);
+    bool busy = s->in_flight > 0 || requests != q->requests;
+    pthread_mutex_unlock(&s->lock);
+    if (busy) {
+        *q = (struct quiet){.requests = requests, .since_ms = now};
+    } else if (q->rests < JOB_RESTS && now - q->since_ms >= rest_after_ms[q->rests]) {
+        rest_memory(s->ward);
+        q->rests++;
+    }
+}
+
 static void *scheduler_thread(void *arg)
 {
     struct scheduler *s = arg;
     int64_t joined_ms = clock_mono_ms();
+    struct quiet quiet = {.since_ms = joined_ms};
     for (;;) {
         int64_t next_ms = clock_now_ms() + JOB_FAIL_MS;
         pthread_mutex_lock(&s->lock);
@@ -320,7 +346,10 @@ static void *scheduler_thread(void *arg)
                     ledger_join(s->ward->ledger));
             joined_ms = clock_mono_ms();
         }
+        rest_if_quiet(s, &quiet);
         int64_t until = clock_mono_ms() + (next_ms - clock_now_ms());
+        if (quiet.rests < JOB_RESTS && until > quiet.since_ms + rest_after_ms[quiet.rests])
+            until = quiet.since_ms + rest_after_ms[quiet.rests];
         struct timespec ts = {until / 1000, until % 1000 * 1000000};
         pthread_mutex_lock(&s->lock);
         while (!s->poked && !s->stopping && clock_mono_ms() < until)

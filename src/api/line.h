@@ -9,7 +9,8 @@
 
 struct extra { /* additionalEventData */
     const char *key;
-    struct str value;
+    struct str value; /* STR_NONE: it is the number */
+    int64_t number;
 };
 
 struct recorded_resource {
@@ -106,10 +107,14 @@ struct err *park_start(struct ward *w, void (*resume)(struct line *l)) MUST_CHEC
 void park_stop(void);
 
 /* entry.c */
+uint64_t line_requests(void); /* since start: whether anybody calls */
 void line_free(struct line *l);
 
 /* internal.c */
 void internal_resume(struct line *l);
+
+/* rest.c: gives back memory that an idle Ward does not need. */
+void rest_memory(struct ward *w);
 
 /* job.c */
 struct err *scheduler_start(struct ward *w) MUST_CHECK;

@@ -8,7 +8,14 @@ enum { RECORD_USER_AGENT_MAX = 1024, RECORD_USUAL = 2048 };
 void call_record(struct call *c, const char *key, struct str value)
 {
     struct line *l = line_of(c);
-    struct extra x = {key, value};
+    struct extra x = {.key = key, .value = value.p != NULL ? value : STR("")};
+    VEC_PUSH(l->arena, &l->extras, x);
+}
+
+void call_record_number(struct call *c, const char *key, int64_t number)
+{
+    struct line *l = line_of(c);
+    struct extra x = {.key = key, .value = STR_NONE, .number = number};
     VEC_PUSH(l->arena, &l->extras, x);
 }
 
@@ -150,7 +157,10 @@ static void extras_and_resources(struct jw *w, const struct line *l)
         jw_key(w, "additionalEventData");
         jw_obj(w);
         for (size_t i = 0; i < l->extras.n; i++)
-            jw_ks(w, l->extras.v[i].key, l->extras.v[i].value);
+            if (l->extras.v[i].value.p != NULL)
+                jw_ks(w, l->extras.v[i].key, l->extras.v[i].value);
+            else
+                jw_ki(w, l->extras.v[i].key, l->extras.v[i].number);
         jw_end(w);
     }
     if (l->resources.n == 0)

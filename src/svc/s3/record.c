@@ -6,11 +6,6 @@
 
 #include "../../core/enc.h"
 
-static void record_count(struct call *c, const char *name, uint64_t n)
-{
-    call_record(c, name, arena_fmt(c->arena, "%llu", (unsigned long long)n));
-}
-
 void s3_record(struct call *c)
 {
     if (c->wire == NULL) /* an internal call */
@@ -23,10 +18,11 @@ void s3_record(struct call *c)
     if (c->http != NULL && c->http->tls_cipher != NULL)
         call_record(c, "CipherSuite", str_c(c->http->tls_cipher));
     const struct s3_body *b = c->row->body != NULL ? c->state : NULL;
-    record_count(c, "bytesTransferredIn", b != NULL ? s3_writer_size(b->writer) : c->wire->body.n);
+    uint64_t in = b != NULL ? s3_writer_size(b->writer) : c->wire->body.n;
+    call_record_number(c, "bytesTransferredIn", (int64_t)in);
     if (c->has_stream)
-        record_count(c, "bytesTransferredOut",
-                     str_is(c->wire->method, "HEAD") ? 0 : (uint64_t)c->stream_length);
+        call_record_number(c, "bytesTransferredOut",
+                           str_is(c->wire->method, "HEAD") ? 0 : c->stream_length);
     call_record(c, "x-amz-id-2", enc_base64(c->arena, str_c(c->request_id)));
 }
 
