@@ -4,8 +4,8 @@
  *
  *     load HOST PORT CA|- CONNECTIONS SECONDS < requests
  *
- * Requests on standard input: for each, 4 bytes of length (little-endian) and the bytes. CA is a PEM
- * file for TLS, "-" for plain HTTP. Prints one line of JSON. Loopback only. */
+ * Requests on standard input: for each, 4 bytes of length (little-endian) and the bytes. CA is a
+ * PEM file for TLS, "-" for plain HTTP. Prints one line of JSON. Loopback only. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONNECTIONS_MAX = 1024, ANSWER_MAX = 256 * 1024, SAMPLES_MAX = 4 << 20, REQUESTS_MAX = 65536 };
+enum {
+    CONNECTIONS_MAX = 1024,
+    ANSWER_MAX = 256 * 1024,
+    SAMPLES_MAX = 4 << 20,
+    REQUESTS_MAX = 65536,
+};
 
 struct request {
     char *p;

@@ -5,7 +5,11 @@
 #include "../core/json.h"
 #include "sigv4.h"
 
-enum { KEY_ROW_MAX = 64 * 1024, KEY_DEPTH_MAX = 16, KEY_BYTES = 1024 /* about, with its secrets */ };
+enum {
+    KEY_ROW_MAX = 64 * 1024,
+    KEY_DEPTH_MAX = 16,
+    KEY_BYTES = 1024, /* about, with its secrets */
+};
 
 static void key_free(void *object)
 {

@@ -1,6 +1,14 @@
 #include "pool.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A worker that was idle for so long gives back what lies below its place on the stack, but for
+ * what the next calls use at once. */
+enum { LEAN_AFTER_S = 2, STACK_KEPT_BYTES = 16 * 1024 };
 
 struct item {
     void (*fn)(void *);
@@ -15,8 +23,9 @@ struct worker {
     struct item item;     /* handed over while idle; fn NULL: none */
 };
 
-/* Idle workers stand on a stack, and work goes to the one that was busy last: its stack, buffers and
- * contexts are still in the processor's caches, and workers that are not needed stay untouched. */
+/* Idle workers stand on a stack, and work goes to the one that was busy last: its stack, buffers
+ * and contexts are still in the processor's caches, and workers that are not needed stay
+ * untouched. */
 struct pool {
     pthread_mutex_t lock;
     struct worker *idle;
@@ -37,6 +46,40 @@ static bool take_waiting(struct pool *p, struct item *out)
     return true;
 }
 
+static void stack_lean(void)
+{
+    pthread_attr_t attr;
+    void *low;
+    size_t size;
+    if (pthread_getattr_np(pthread_self(), &attr) != 0)
+        return;
+    if (pthread_attr_getstack(&attr, &low, &size) == 0) {
+        uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+        uintptr_t here = (uintptr_t)__builtin_frame_address(0) & ~(page - 1);
+        if (here > (uintptr_t)low + STACK_KEPT_BYTES)
+            (void)madvise(low, here - (uintptr_t)low - STACK_KEPT_BYTES, MADV_DONTNEED);
+    }
+    pthread_attr_destroy(&attr);
+}
+
+/* On the stack of idle workers, until there is work or an end; with the lock held. */
+static void wait_for_item(struct worker *w)
+{
+    struct pool *p = w->pool;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += LEAN_AFTER_S;
+    while (w->item.fn == NULL && !p->stopping) {
+        if (pthread_cond_timedwait(&w->wake, &p->lock, &until) != ETIMEDOUT)
+            continue;
+        pthread_mutex_unlock(&p->lock);
+        stack_lean();
+        pthread_mutex_lock(&p->lock);
+        while (w->item.fn == NULL && !p->stopping)
+            pthread_cond_wait(&w->wake, &p->lock);
+    }
+}
+
 /* Waits for work. false: there will be none. */
 static bool next_item(struct worker *w, struct item *out)
 {
@@ -46,8 +89,7 @@ static bool next_item(struct worker *w, struct item *out)
     if (!got && !p->stopping) {
         w->below = p->idle;
         p->idle = w;
-        while (w->item.fn == NULL && !p->stopping)
-            pthread_cond_wait(&w->wake, &p->lock);
+        wait_for_item(w);
         got = w->item.fn != NULL;
         *out = w->item;
         w->item.fn = NULL;
@@ -76,15 +118,19 @@ struct err *pool_new(int threads, size_t queue_max, struct pool **out_pool)
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, POOL_STACK_BYTES);
+    pthread_condattr_t steady;
+    pthread_condattr_init(&steady);
+    pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
     int rc = 0;
     while (p->threads < threads && rc == 0) {
         struct worker *w = &p->workers[p->threads];
         w->pool = p;
-        pthread_cond_init(&w->wake, NULL);
+        pthread_cond_init(&w->wake, &steady);
         rc = pthread_create(&w->id, &attr, work, w);
         p->threads += rc == 0;
     }
     pthread_attr_destroy(&attr);
+    pthread_condattr_destroy(&steady);
     if (rc != 0) {
         pool_free(p);
         return err_errno(rc, "pthread_create");

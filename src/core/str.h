@@ -55,7 +55,8 @@ bool str_ends(struct str s, struct str suffix);
 bool str_starts_c(struct str s, const char *prefix);
 bool str_ends_c(struct str s, const char *suffix);
 
-static inline struct str str_skip(struct str s, size_t n) /* without the first n (all, if shorter) */
+/* Without the first n bytes (all, if shorter). */
+static inline struct str str_skip(struct str s, size_t n)
 {
     if (s.p == NULL)
         return s;
@@ -64,7 +65,8 @@ static inline struct str str_skip(struct str s, size_t n) /* without the first n
     return str_of(s.p + n, s.n - n);
 }
 
-static inline struct str str_take(struct str s, size_t n) /* the first n (all, if shorter) */
+/* The first n bytes (all, if shorter). */
+static inline struct str str_take(struct str s, size_t n)
 {
     return str_of(s.p, n < s.n ? n : s.n);
 }

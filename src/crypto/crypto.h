@@ -49,9 +49,9 @@ void hkdf_sha256(const struct secret *key, struct str salt, struct str info, uns
 enum { AES_KEY_SIZE = 32, GCM_NONCE_SIZE = 12, GCM_TAG_SIZE = 16, GCM_OVERHEAD = 28 };
 
 /* A nonce that no other call of this process gives: 64 random bits drawn at start, then a 32-bit
- * counter that carries into them. Nothing is kept over a restart, so a crash cannot lose a count and
- * a restored copy of the data starts its own series. Two of N starts meet with a probability below
- * N * N / 2^65: less than 2^-32 for 90,000 starts under the same key. */
+ * counter that carries into them. Nothing is kept over a restart, so a crash cannot lose a count,
+ * and a restored copy of the data starts its own series. Two of N starts meet with a probability
+ * below N * N / 2^65: less than 2^-32 for 90,000 starts under the same key. */
 void gcm_nonce(unsigned char out[GCM_NONCE_SIZE]);
 
 /* Into out[plain.n + GCM_OVERHEAD], with a fresh gcm_nonce. key: AES_KEY_SIZE bytes. */

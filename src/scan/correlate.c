@@ -461,8 +461,8 @@ static void feed_member(struct correlator *c, uint32_t rule, uint32_t member,
     group_key(k, from, member, f, &key);
     if (c->entries >= CORRELATE_ENTRIES_MAX)
         make_room(c, rule, f->time_ms);
-    /* The hash of the values, 64 bits of SipHash under a random key, is the group's name: texts that
-     * a record chooses take no memory. */
+    /* The hash of the values, 64 bits of SipHash under a random key, is the group's name: texts
+     * that a record chooses take no memory. */
     uint64_t hash = map_hash(buf_view(&key));
     buf_clear(&key);
     struct group *g = group_of(c, rule, str_of((char *)&hash, sizeof hash), f->time_ms);

@@ -5,7 +5,7 @@
 #endif
 
 enum { GROUPS = 8, FEW_MAX = 64, FEW_NIBBLES_MAX = 24, LONG_BYTES = 128 };
-enum { STRIDE_MAX = 8, PART_MAX = 64, BITS_MIN = 12, BITS_MAX = 22, NONE = UINT32_MAX };
+enum { STRIDE_MAX = 8, PART_MAX = 64, BITS_MIN = 3, BITS_MAX = 16, NONE = UINT32_MAX };
 
 struct entry {
     uint32_t gram, text, next, off; /* off: where the gram stands within the text */
@@ -19,14 +19,14 @@ struct few {
 };
 
 struct grams {
-    const struct str *texts;
-    size_t n;
-    struct few *few; /* NULL: too many */
-    size_t stride;
-    uint64_t *bits; /* is there any such gram */
+    uint32_t stride;
     int bits_shift, heads_shift;
     uint32_t *heads; /* hash -> the first entry */
     struct entry *v;
+    struct few *few; /* NULL: too many, or not worth it */
+    const struct str *texts;
+    size_t n;
+    uint64_t bits[]; /* is there any such gram: two bits of a word for each */
 };
 
 static enum grams_road roads = GRAMS_WIDE;
@@ -46,7 +46,14 @@ static inline uint32_t gram_at(const char *p)
 
 static inline uint32_t mixed(uint32_t gram)
 {
-    return gram * 0x9E3779B1U;
+    uint32_t h = gram * 0x9E3779B1U;
+    return h ^ h >> 15;
+}
+
+/* The upper bits of a hash choose the word. */
+static inline uint64_t two_bits(uint32_t h)
+{
+    return 1ULL << (h & 63) | 1ULL << (h >> 6 & 63);
 }
 
 static int log2_up(size_t n)
@@ -138,35 +145,41 @@ static void add_entries(struct grams *g, const uint16_t *counts)
         for (uint32_t off = from; off < from + g->stride; off++) {
             uint32_t x = gram_at(g->texts[i].p + off), h = mixed(x);
             uint32_t *head = &g->heads[h >> g->heads_shift];
-            g->bits[(h >> g->bits_shift) / 64] |= 1ULL << ((h >> g->bits_shift) % 64);
+            g->bits[h >> g->bits_shift] |= two_bits(h);
             g->v[k] = (struct entry){x, i, *head, off};
             *head = k++;
         }
     }
 }
 
-struct grams *grams_new(struct arena *a, const struct str *texts, size_t n)
+static uint32_t stride_of(const struct str *texts, size_t n, uint16_t *counts)
 {
-    struct grams *g = ARENA_NEW(a, struct grams);
-    uint16_t *counts = calloc(COUNTS, sizeof *counts);
-    CHECK(counts != NULL);
-    g->texts = texts;
-    g->n = n;
-    g->few = n <= FEW_MAX ? few_new(a, texts, n) : NULL;
-    g->stride = STRIDE_MAX;
+    size_t stride = STRIDE_MAX;
     for (size_t i = 0; i < n; i++) {
         CHECK(texts[i].n >= GRAM_BYTES);
         /* Half of the grams that each text needs at the most, so that there is a choice. */
         size_t room = (texts[i].n - GRAM_BYTES + 2) / 2;
-        g->stride = room < g->stride ? room : g->stride;
+        stride = room < stride ? room : stride;
         count(counts, texts[i]);
     }
-    size_t entries = n * g->stride;
-    int bits = log2_up(entries * 64), heads = log2_up(entries);
+    return (uint32_t)stride;
+}
+
+struct grams *grams_new(struct arena *a, const struct str *texts, size_t n, bool in_long)
+{
+    uint16_t *counts = calloc(COUNTS, sizeof *counts);
+    CHECK(counts != NULL);
+    uint32_t stride = stride_of(texts, n, counts);
+    size_t entries = n * stride;
+    int bits = log2_up(entries / 4 + 1), heads = log2_up(entries); /* 16 bits for each */
     bits = bits < BITS_MIN ? BITS_MIN : bits > BITS_MAX ? BITS_MAX : bits;
+    struct grams *g = arena_alloc(a, sizeof *g + ((size_t)1 << bits) * sizeof *g->bits);
+    g->texts = texts;
+    g->n = n;
+    g->few = in_long && n <= FEW_MAX ? few_new(a, texts, n) : NULL;
+    g->stride = stride;
     g->bits_shift = 32 - bits;
     g->heads_shift = 32 - heads;
-    g->bits = ARENA_ARRAY(a, ((size_t)1 << bits) / 64, uint64_t);
     g->heads = arena_alloc_raw(a, ((size_t)1 << heads) * sizeof *g->heads);
     memset(g->heads, 0xff, ((size_t)1 << heads) * sizeof *g->heads);
     g->v = ARENA_ARRAY(a, entries, struct entry);
@@ -310,8 +323,9 @@ void grams_find(const struct grams *g, struct str s, grams_hit *hit, void *ctx)
     size_t stride = g->stride;
     int shift = g->bits_shift;
     for (size_t i = 0; i + GRAM_BYTES <= s.n; i += stride) {
-        uint32_t x = gram_at(s.p + i), b = mixed(x) >> shift;
-        if (__builtin_expect((bits[b / 64] >> (b % 64)) & 1, 0))
+        uint32_t x = gram_at(s.p + i), h = mixed(x);
+        uint64_t two = two_bits(h);
+        if (__builtin_expect((bits[h >> shift] & two) == two, 0))
             compare(g, s, i, x, hit, ctx);
     }
 }

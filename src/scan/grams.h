@@ -14,8 +14,9 @@ enum { GRAM_BYTES = 4 };
 
 struct grams;
 
-/* The texts are folded (expr.h), each of at least GRAM_BYTES, and stay the caller's. */
-struct grams *grams_new(struct arena *a, const struct str *texts, size_t n);
+/* The texts are folded (expr.h), each of at least GRAM_BYTES, and stay the caller's. `in_long`: they
+ * will be looked for in long values. */
+struct grams *grams_new(struct arena *a, const struct str *texts, size_t n, bool in_long);
 
 /* hit() for each text within s, maybe more than once for one. */
 typedef void grams_hit(void *ctx, uint32_t text);

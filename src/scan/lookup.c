@@ -60,6 +60,7 @@ struct lookup_paths {
     struct step *steps;
     uint32_t n, mask;
     bool *known; /* by path */
+    uint32_t n_recent;
     uint32_t *child, *sibling; /* by path: the first right below it, the next beside it; 0: none */
 };
 
@@ -122,17 +123,34 @@ static void add_path(struct lookup_paths *lp, uint32_t path)
     step_put(lp, (struct step){p->hash, p->parent, path});
 }
 
+enum { RECENT = 4, RECENT_MIN = 4, RECENT_BYTES = 248 };
+
+struct recent { /* of one place */
+    unsigned char n[RECENT]; /* 0: free */
+    char text[RECENT][RECENT_BYTES];
+};
+
 struct lookup_seen lookup_seen_new(const struct lookup_paths *lp)
 {
-    struct lookup_seen s = {.v = calloc(lp->ps->n + 1, sizeof *s.v)};
-    CHECK(s.v != NULL);
+    struct lookup_seen s = {.v = calloc(lp->ps->n + 1, sizeof *s.v),
+                            .recent = calloc(lp->n_recent + 1, sizeof *s.recent)};
+    CHECK(s.v != NULL && s.recent != NULL);
     return s;
 }
 
 void lookup_seen_free(struct lookup_seen *s)
 {
     free(s->v);
-    s->v = NULL;
+    free(s->recent);
+    *s = (struct lookup_seen){0};
+}
+
+/* Where the value would be among the recent ones. */
+static inline uint32_t recent_at(struct str s)
+{
+    uint32_t tail;
+    memcpy(&tail, s.p + s.n - sizeof tail, sizeof tail);
+    return ((tail ^ (uint32_t)s.n) * 0x9E3779B1U) >> 30;
 }
 
 /* Below a list, or where a name stands twice: whatever may come. */
@@ -205,14 +223,23 @@ struct rules_of {
     VEC(uint32_t) rules;
 };
 
-struct place { /* of one path */
+struct nets { /* the lengths of the networks' prefixes that rules ask for, by [v6] */
+    unsigned char n[2], bits[2][129];
+};
+
+enum { FEW = 8 };
+
+/* Of one path. Records come for many of them, so that each should be few lines of the cache. */
+struct place {
     uint32_t path, above;
-    uint32_t *heads; /* hash -> the first entry; NULL: no entries */
-    uint64_t mask;
-    struct entry *entries;
+    uint32_t recent; /* index; NONE: values are not remembered */
+    uint32_t n;      /* entries */
+    uint32_t few[FEW]; /* the lower halves of the hashes, if there are no more */
     bool texts, containers;
-    unsigned char n_nets[2];    /* [v6]: */
-    unsigned char nets[2][129]; /* the lengths of the networks' prefixes that rules ask for */
+    uint32_t mask;
+    uint32_t *heads; /* else: hash -> the first entry */
+    struct entry *entries;
+    struct nets *nets;
     struct grams *grams; /* NULL: none */
     struct rules_of *parts;
 };
@@ -280,9 +307,11 @@ static void add_part(struct lookup_maker *m, struct making *p, struct str text, 
     VEC_PUSH(m->a, &p->parts.v[at - 1].rules, rule);
 }
 
-static void add_net(struct place *p, const struct cidr *net)
+static void add_net(struct arena *a, struct place *p, const struct cidr *net)
 {
-    unsigned char *v = p->nets[net->v6], *n = &p->n_nets[net->v6];
+    if (p->nets == NULL)
+        p->nets = ARENA_NEW(a, struct nets);
+    unsigned char *v = p->nets->bits[net->v6], *n = &p->nets->n[net->v6];
     if (memchr(v, net->bits, *n) == NULL)
         v[(*n)++] = (unsigned char)net->bits;
 }
@@ -300,7 +329,7 @@ void lookup_add(struct lookup_maker *m, const struct cond *c, uint32_t rule)
         return;
     case COND_NET:
         e.hash = net_hash(c->net->addr, c->net->bits, c->net->v6);
-        add_net(&p->place, c->net);
+        add_net(m->a, &p->place, c->net);
         VEC_PUSH(m->a, &p->entries, e);
         return;
     case COND_PART:
@@ -309,13 +338,18 @@ void lookup_add(struct lookup_maker *m, const struct cond *c, uint32_t rule)
     }
 }
 
-static void make_heads(struct arena *a, struct place *p, struct entry *v, size_t n)
+static void make_entries(struct arena *a, struct place *p, struct entry *v, size_t n)
 {
-    size_t size = 16;
+    size_t size = FEW * 4;
+    p->entries = v;
+    p->n = (uint32_t)n;
+    for (size_t i = 0; n <= FEW && i < n; i++)
+        p->few[i] = (uint32_t)v[i].hash;
+    if (n <= FEW)
+        return;
     while (size < n * 2)
         size *= 2;
-    p->entries = v;
-    p->mask = size - 1;
+    p->mask = (uint32_t)size - 1;
     p->heads = arena_alloc_raw(a, size * sizeof *p->heads);
     memset(p->heads, 0xff, size * sizeof *p->heads);
     for (uint32_t i = 0; i < n; i++) {
@@ -325,7 +359,7 @@ static void make_heads(struct arena *a, struct place *p, struct entry *v, size_t
     }
 }
 
-struct lookup *lookup_make(struct lookup_maker *m)
+struct lookup *lookup_make(struct lookup_maker *m, bool often)
 {
     if (m->v.n == 0)
         return NULL;
@@ -335,10 +369,11 @@ struct lookup *lookup_make(struct lookup_maker *m)
     for (size_t i = 0; i < l->n; i++) {
         struct making *p = m->v.v[i];
         if (p->entries.n > 0)
-            make_heads(m->a, &p->place, p->entries.v, p->entries.n);
+            make_entries(m->a, &p->place, p->entries.v, p->entries.n);
         if (p->texts.n > 0)
-            p->place.grams = grams_new(m->a, p->texts.v, p->texts.n);
+            p->place.grams = grams_new(m->a, p->texts.v, p->texts.n, p->place.path == 0);
         p->place.parts = p->parts.v;
+        p->place.recent = often && p->place.path != 0 ? m->paths->n_recent++ : NONE;
         l->v[i] = p->place;
     }
     return l;
@@ -349,20 +384,35 @@ struct asking {
     const struct place *place;
     lookup_hit *hit;
     void *ctx;
+    bool called; /* something was called for */
 };
 
-static inline void by_hash(const struct asking *k, uint64_t hash)
+static inline void entry_hit(struct asking *k, const struct entry *e)
+{
+    k->called = true;
+    k->hit(k->ctx, e->rule);
+}
+
+static inline void by_hash(struct asking *k, uint64_t hash)
 {
     const struct place *p = k->place;
+    if (p->heads == NULL) {
+        for (uint32_t i = 0; i < p->n; i++) {
+            if (p->few[i] == (uint32_t)hash && p->entries[i].hash == hash)
+                entry_hit(k, &p->entries[i]);
+        }
+        return;
+    }
     for (uint32_t i = p->heads[hash & p->mask]; i != NONE; i = p->entries[i].next) {
         if (p->entries[i].hash == hash)
-            k->hit(k->ctx, p->entries[i].rule);
+            entry_hit(k, &p->entries[i]);
     }
 }
 
 static void on_part(void *x, uint32_t text)
 {
-    const struct asking *k = x;
+    struct asking *k = x;
+    k->called = true;
     const struct rules_of *l = &k->place->parts[text];
     for (size_t i = 0; i < l->rules.n; i++)
         k->hit(k->ctx, l->rules.v[i]);
@@ -387,13 +437,13 @@ static bool plain_v4(struct str s, struct cidr *out)
     return n == 4;
 }
 
-static void by_net(const struct asking *k, struct str s)
+static void by_net(struct asking *k, struct str s)
 {
     struct cidr c = {0};
     if (s.n < 2 || s.n > 45 || (!plain_v4(s, &c) && !test_cidr(s, &c)))
         return;
-    for (int i = 0; i < k->place->n_nets[c.v6]; i++)
-        by_hash(k, net_hash(c.addr, k->place->nets[c.v6][i], c.v6));
+    for (int i = 0; i < k->place->nets->n[c.v6]; i++)
+        by_hash(k, net_hash(c.addr, k->place->nets->bits[c.v6][i], c.v6));
 }
 
 static void by_value(struct asking *k, struct str s)
@@ -403,8 +453,7 @@ static void by_value(struct asking *k, struct str s)
         by_hash(k, text_hash(s));
     if (p->grams != NULL)
         grams_find(p->grams, s, on_part, k);
-    if (p->n_nets[1] > 0 ||
-        (p->n_nets[0] > 0 && s.n > 0 && s.p[0] >= '0' && s.p[0] <= '9'))
+    if (p->nets != NULL && s.n > 0 && (p->nets->n[1] > 0 || (s.p[0] >= '0' && s.p[0] <= '9')))
         by_net(k, s);
 }
 
@@ -427,24 +476,42 @@ static void by_place(struct asking *k, struct record *r)
     }
 }
 
+static void by_recent(struct asking *k, struct lookup_seen *seen, struct str s)
+{
+    if (k->place->recent == NONE || s.n < RECENT_MIN || s.n > RECENT_BYTES) {
+        by_value(k, s);
+        return;
+    }
+    struct recent *v = &seen->recent[k->place->recent];
+    uint32_t i = recent_at(s);
+    if (v->n[i] == s.n && memcmp(v->text[i], s.p, s.n) == 0)
+        return;
+    by_value(k, s);
+    if (!k->called) {
+        v->n[i] = (unsigned char)s.n;
+        memcpy(v->text[i], s.p, s.n);
+    }
+}
+
 void lookup_record(const struct lookup *l, const struct lookup_paths *lp, struct record *r,
                    struct lookup_seen *s, lookup_hit *hit, void *ctx)
 {
     for (size_t i = 0; i < l->n; i++) {
         const struct place *p = &l->v[i];
         const struct seen *x = &s->v[p->path];
-        struct asking k = {p, hit, ctx};
+        struct asking k = {.place = p, .hit = hit, .ctx = ctx};
         if (p->path == 0) {
             by_raw(&k, r, record_text(r));
             continue;
         }
-        look_below(lp, r, s, p->above);
+        if (s->v[p->above].looked != s->record)
+            look_below(lp, r, s, p->above);
         if (x->record != s->record)
             continue;
         if (!x->plain || x->at != 0)
             by_place(&k, r);
         else if (r->p[x->val] == '"')
-            by_value(&k, record_decoded(r, x->val + 1, x->val_n - 2));
+            by_recent(&k, s, record_decoded(r, x->val + 1, x->val_n - 2));
         else
             by_value(&k, str_of(r->p + x->val, x->val_n));
     }
@@ -453,7 +520,7 @@ void lookup_record(const struct lookup *l, const struct lookup_paths *lp, struct
 void lookup_value(const struct lookup *l, uint32_t path, struct str s, lookup_hit *hit, void *ctx)
 {
     for (size_t i = 0; i < l->n; i++) {
-        struct asking k = {&l->v[i], hit, ctx};
+        struct asking k = {.place = &l->v[i], .hit = hit, .ctx = ctx};
         if (l->v[i].path == path)
             by_value(&k, s);
     }

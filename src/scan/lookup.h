@@ -23,8 +23,11 @@ struct seen {
     bool plain;
 };
 
+struct recent; /* values that called for nothing: most come again and again */
+
 struct lookup_seen { /* of one record; one for each worker */
     struct seen *v; /* by path */
+    struct recent *recent;
     uint32_t record;
 };
 struct lookup_seen lookup_seen_new(const struct lookup_paths *lp);
@@ -35,8 +38,9 @@ void lookup_next(const struct lookup_paths *lp, struct lookup_seen *s);
 /* The maker and what it makes live in `a`. */
 struct lookup_maker *lookup_maker_new(struct arena *a, struct lookup_paths *lp); /* lp: may be NULL */
 void lookup_add(struct lookup_maker *m, const struct cond *c, uint32_t rule);
-/* NULL: nothing was added. */
-struct lookup *lookup_make(struct lookup_maker *m);
+/* NULL: nothing was added. `often`: records will be asked for it one after another, so that it is
+ * worth remembering values. */
+struct lookup *lookup_make(struct lookup_maker *m, bool often);
 
 typedef void lookup_hit(void *ctx, uint32_t rule); /* a rule may come more than once */
 void lookup_record(const struct lookup *l, const struct lookup_paths *lp, struct record *r,

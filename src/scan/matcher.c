@@ -3,7 +3,7 @@
 #include "../core/map.h"
 #include "lookup.h"
 
-enum { TUPLES_MAX = 8192, TUPLE_BYTES_MAX = 6 * 1024 * 1024, TABLE = 16384,
+enum { TUPLES_MAX = 8192, TUPLE_BYTES_MAX = 6 * 1024 * 1024, TABLE = 4096,
        /* The slots, and eventSource as EventBridge writes it ("aws.s3"). */
        KEYS = SLOT_TUPLE + 1, KEY_VIRTUAL = SLOT_TUPLE,
        /* Below these a set of conditions is not worth a look (needs.c). */
@@ -28,7 +28,6 @@ struct matcher {
     struct lookup *values;
     struct lookup_paths *paths; /* of all lookups that records are asked for */
     struct list general;
-    bool *mixed; /* by rule: waits in more than one way */
     hs_scratch_t *scratch; /* the prototype */
     struct matcher_stats stats;
 };
@@ -165,7 +164,6 @@ static void place_rule(struct building *b, uint32_t i)
         return;
     }
     /* Some alternatives are of one kind, some of the other. */
-    m->mixed[i] = true;
     m->stats.gated++;
     for (size_t k = 0; k < both.n; k++) {
         struct conds one = {.v = &both.v[k], .n = 1};
@@ -197,7 +195,6 @@ struct err *matcher_new(const struct rules *rs, struct matcher **out_matcher)
     struct matcher *m = ARENA_NEW(a, struct matcher);
     m->a = a;
     m->rs = rs;
-    m->mixed = ARENA_ARRAY(a, rs->rules.n + 1, bool);
     m->paths = lookup_paths_new(a, &rs->paths);
     struct building b = {.m = m, .parts = lookup_maker_new(a, NULL),
                          .values = lookup_maker_new(a, m->paths)};
@@ -209,9 +206,9 @@ struct err *matcher_new(const struct rules *rs, struct matcher **out_matcher)
         scratch_for(&m->scratch, rs->rules.v[i].expr);
     }
     for (size_t i = 0; i < b.buckets.n; i++)
-        b.buckets.v[i]->values = lookup_make(b.buckets.v[i]->maker);
-    m->parts = lookup_make(b.parts);
-    m->values = lookup_make(b.values);
+        b.buckets.v[i]->values = lookup_make(b.buckets.v[i]->maker, false);
+    m->parts = lookup_make(b.parts, false);
+    m->values = lookup_make(b.values, true);
     struct err *e = arena_check(a);
     if (e != NULL) {
         matcher_free(m);
@@ -260,8 +257,10 @@ struct match_worker {
     size_t n_tuples;
     uint32_t *out;
     size_t n_out;
-    uint32_t *seen; /* rule -> the record, or new combination, that it was asked for */
+    uint32_t *seen; /* rule -> the record that it was asked for, */
     uint32_t stamp;
+    uint32_t *considered; /* and the combination */
+    uint32_t combination;
     struct lookup_seen present;
     /* of the combination being made */
     struct list yes;
@@ -277,8 +276,9 @@ struct match_worker *match_worker_new(const struct matcher *m)
     size_t n = m->rs->rules.n + 1;
     w->present = lookup_seen_new(m->paths);
     w->seen = calloc(n, sizeof *w->seen);
+    w->considered = calloc(n, sizeof *w->considered);
     w->out = malloc(n * sizeof *w->out);
-    CHECK(w->seen != NULL && w->out != NULL);
+    CHECK(w->seen != NULL && w->considered != NULL && w->out != NULL);
     if (m->scratch != NULL)
         CHECK(hs_clone_scratch(m->scratch, &w->asker.scratch) == HS_SUCCESS);
     return w;
@@ -292,15 +292,16 @@ void match_worker_free(struct match_worker *w)
     arena_free(w->a);
     lookup_seen_free(&w->present);
     free(w->seen);
+    free(w->considered);
     free(w->out);
     free(w);
 }
 
-static void stamp_next(struct match_worker *w)
+static void stamp_next(const struct match_worker *w, uint32_t *stamp, uint32_t *marks)
 {
-    if (++w->stamp == 0) {
-        memset(w->seen, 0, (w->m->rs->rules.n + 1) * sizeof *w->seen);
-        w->stamp = 1;
+    if (++*stamp == 0) { /* came round: no old mark may look new */
+        memset(marks, 0, (w->m->rs->rules.n + 1) * sizeof *marks);
+        *stamp = 1;
     }
 }
 
@@ -393,9 +394,9 @@ static const struct expr *rest_of(struct match_worker *w, const struct expr *e)
 static void consider(void *x, uint32_t rule)
 {
     struct match_worker *w = x;
-    if (w->seen[rule] == w->stamp)
+    if (w->considered[rule] == w->combination)
         return;
-    w->seen[rule] = w->stamp;
+    w->considered[rule] = w->combination;
     const struct expr *e = w->m->rs->rules.v[rule].expr;
     enum verdict v = expr_ask(&w->asker, e);
     if (v == YES)
@@ -446,7 +447,7 @@ static struct tuple *tuple_new(struct match_worker *w, struct record *r, uint64_
     tuple_text(w, t, r);
     memset(&w->yes, 0, sizeof w->yes);
     memset(&w->open, 0, sizeof w->open);
-    stamp_next(w);
+    stamp_next(w, &w->combination, w->considered);
     w->asker.tuple_only = true;
     for (uint32_t s = 0; s < SLOT_TUPLE; s++)
         consider_key(w, t, s, r->slot[s]);
@@ -454,7 +455,6 @@ static struct tuple *tuple_new(struct match_worker *w, struct record *r, uint64_
     for (size_t i = 0; i < w->m->general.v.n; i++)
         consider(w, w->m->general.v.v[i]);
     w->asker.tuple_only = false;
-    stamp_next(w);
     t->yes = w->yes.v.v;
     t->n_yes = (uint32_t)w->yes.v.n;
     t->open = w->open.v;
@@ -467,30 +467,31 @@ static struct tuple *tuple_new(struct match_worker *w, struct record *r, uint64_
 }
 
 /* -- records -- */
-static bool in_out(const struct match_worker *w, uint32_t rule)
+static void ask_as(struct match_worker *w, uint32_t rule, const struct expr *e)
 {
-    for (size_t i = 0; i < w->n_out; i++) {
-        if (w->out[i] == rule)
-            return true;
-    }
-    return false;
+    if (w->seen[rule] == w->stamp)
+        return;
+    w->seen[rule] = w->stamp;
+    if (e == NULL || expr_ask(&w->asker, e) == YES)
+        w->out[w->n_out++] = rule;
 }
 
 static void ask(void *x, uint32_t rule)
 {
     struct match_worker *w = x;
-    if (w->seen[rule] == w->stamp)
-        return;
-    w->seen[rule] = w->stamp;
-    if (w->m->mixed[rule] && in_out(w, rule))
-        return;
-    if (expr_ask(&w->asker, w->m->rs->rules.v[rule].expr) == YES)
-        w->out[w->n_out++] = rule;
+    ask_as(w, rule, w->m->rs->rules.v[rule].expr);
 }
 
-static struct tuple *tuple_of(struct match_worker *w, struct record *r)
+static void ask_all(struct match_worker *w)
 {
-    uint64_t hash = tuple_hash(r);
+    for (uint32_t i = 0; i < w->m->rs->rules.n; i++) {
+        if (w->m->rs->rules.v[i].expr != NULL)
+            ask(w, i);
+    }
+}
+
+static const struct tuple *tuple_of(struct match_worker *w, struct record *r, uint64_t hash)
+{
     struct tuple *t = w->table[hash % TABLE];
     while (t != NULL && !(t->hash == hash && tuple_is(t, r)))
         t = t->next;
@@ -499,32 +500,29 @@ static struct tuple *tuple_of(struct match_worker *w, struct record *r)
 
 const uint32_t *match_record(struct match_worker *w, struct record *r, size_t *out_n)
 {
+    const struct matcher *m = w->m;
     w->asker.r = r;
     w->asker.tuple_only = false;
     w->n_out = 0;
-    stamp_next(w);
+    stamp_next(w, &w->stamp, w->seen);
     record_next(r);
     if (r->odd) {
-        for (uint32_t i = 0; i < w->m->rs->rules.n; i++) {
-            if (w->m->rs->rules.v[i].expr != NULL)
-                ask(w, i);
-        }
+        ask_all(w);
         *out_n = w->n_out;
         return w->out;
     }
-    const struct tuple *t = tuple_of(w, r);
+    uint64_t hash = tuple_hash(r);
+    __builtin_prefetch(&w->table[hash % TABLE]);
+    lookup_next(m->paths, &w->present);
+    if (m->values != NULL)
+        lookup_record(m->values, m->paths, r, &w->present, ask, w);
+    const struct tuple *t = tuple_of(w, r, hash);
     for (uint32_t i = 0; i < t->n_yes; i++)
-        w->out[w->n_out++] = t->yes[i];
-    for (uint32_t i = 0; i < t->n_open; i++) {
-        w->seen[t->open[i].rule] = w->stamp;
-        if (expr_ask(&w->asker, t->open[i].expr) == YES)
-            w->out[w->n_out++] = t->open[i].rule;
-    }
-    lookup_next(w->m->paths, &w->present);
+        ask_as(w, t->yes[i], NULL);
+    for (uint32_t i = 0; i < t->n_open; i++)
+        ask_as(w, t->open[i].rule, t->open[i].expr);
     for (uint32_t i = 0; i < t->n_values; i++)
-        lookup_record(t->values[i], w->m->paths, r, &w->present, ask, w);
-    if (w->m->values != NULL)
-        lookup_record(w->m->values, w->m->paths, r, &w->present, ask, w);
+        lookup_record(t->values[i], m->paths, r, &w->present, ask, w);
     *out_n = w->n_out;
     return w->out;
 }

@@ -18,8 +18,8 @@ size_t record_skip(const char *p, const struct split *sp, size_t i)
 
 /* One member of an object whose key begins behind at[i]. */
 struct member {
-    struct field f;
-    size_t next; /* index of the ',' or '}' behind it */
+    struct field *f; /* where it is to stand: copying what was just written stalls */
+    size_t next;     /* index of the ',' or '}' behind it */
 };
 
 const char *record_scalar_fault(const char *p, uint32_t from, uint32_t to)
@@ -43,11 +43,11 @@ static enum walk container(const char *p, const struct split *sp, size_t j, stru
         *why = "nested deeper than 128 levels";
         return WALK_BAD;
     }
-    m->f.val = at[j];
-    m->f.at = (uint32_t)j;
+    m->f->val = at[j];
+    m->f->at = (uint32_t)j;
     if (k >= sp->n)
         return WALK_MORE;
-    m->f.val_n = at[k - 1] + 1 - m->f.val;
+    m->f->val_n = at[k - 1] + 1 - m->f->val;
     uint32_t rf = at[k - 1] + 1, rt = at[k];
     trim(p, &rf, &rt);
     if (rf != rt) {
@@ -71,8 +71,8 @@ static enum walk value_read(const char *p, const struct split *sp, size_t j, uin
         }
         return container(p, sp, j, m, why);
     }
-    m->f.val = vf;
-    m->f.val_n = vt - vf;
+    m->f->val = vf;
+    m->f->val_n = vt - vf;
     m->next = j;
     *why = record_scalar_fault(p, vf, vt);
     return *why == NULL ? WALK_OK : WALK_BAD;
@@ -90,8 +90,8 @@ static enum walk name_read(const char *p, uint32_t kf, uint32_t kt, struct membe
         *why = "a name is not a string";
         return WALK_BAD;
     }
-    m->f.key = kf + 1;
-    m->f.key_n = kt - kf - 2;
+    m->f->key = kf + 1;
+    m->f->key_n = kt - kf - 2;
     return WALK_OK;
 }
 
@@ -109,7 +109,7 @@ static enum walk member_slow(const char *p, const struct split *sp, size_t i, st
     enum walk w = name_read(p, at[i] + 1, at[i + 1], m, why);
     if (w != WALK_OK)
         return w;
-    m->f.at = 0;
+    m->f->at = 0;
     if (i + 2 >= sp->n)
         return WALK_MORE;
     w = value_read(p, sp, i + 2, at[i + 1] + 1, m, why);
@@ -138,8 +138,8 @@ static inline bool name_fast(const char *p, const struct split *sp, size_t i, st
     if (i + 2 >= sp->n)
         return false;
     uint32_t kf = sp->at[i] + 1, kt = sp->at[i + 1];
-    m->f.key = kf + 1;
-    m->f.key_n = kt - kf - 2;
+    m->f->key = kf + 1;
+    m->f->key_n = kt - kf - 2;
     return two(p + kt - 1) == TWO('"', ':') && p[kf] == '"' && kt - kf >= 2;
 }
 
@@ -149,12 +149,12 @@ static inline bool value_fast(const char *p, const struct split *sp, size_t i, s
     uint32_t vf = at[i + 1] + 1, vt = at[i + 2];
     size_t next = i + 2;
     char c = p[vf];
-    m->f.at = 0;
+    m->f->at = 0;
     if (c == '"') {
         if (p[vt - 1] != '"' || vt - vf < 2)
             return false;
     } else if (c == '{' || c == '[') {
-        m->f.at = (uint32_t)next;
+        m->f->at = (uint32_t)next;
         next = record_skip(p, sp, next);
         if (next >= sp->n || at[next] != at[next - 1] + 1)
             return false;
@@ -163,8 +163,8 @@ static inline bool value_fast(const char *p, const struct split *sp, size_t i, s
                !(c == 't' || c == 'f' || c == 'n' || c == '-' || (c >= '0' && c <= '9'))) {
         return false;
     }
-    m->f.val = vf;
-    m->f.val_n = vt - vf;
+    m->f->val = vf;
+    m->f->val_n = vt - vf;
     m->next = next;
     return ends_member(p[vt]);
 }
@@ -187,14 +187,14 @@ static inline void hash_name(struct record *r, struct field *f)
 }
 
 /* -- the members of objects, kept for the record -- */
-static inline void push_field(struct record *r, const struct field *f)
+static inline struct field *field_room(struct record *r)
 {
     if (r->n_fields == r->fields_cap) {
         r->fields_cap = r->fields_cap == 0 ? 256 : r->fields_cap * 2;
         r->fields = realloc(r->fields, r->fields_cap * sizeof *r->fields);
         CHECK(r->fields != NULL);
     }
-    r->fields[r->n_fields++] = *f;
+    return &r->fields[r->n_fields];
 }
 
 /* The index of the closing brace; 0: there is a fault before it. */
@@ -209,12 +209,12 @@ static uint32_t read_fields(struct record *r, uint32_t at)
             return at + 1;
     }
     for (size_t i = at;;) {
-        struct member m;
+        struct member m = {.f = field_room(r)};
         if (!(name_fast(p, sp, i, &m) && value_fast(p, sp, i, &m)) &&
             member_slow(p, sp, i, &m, &why) != WALK_OK)
             return 0;
-        hash_name(r, &m.f);
-        push_field(r, &m.f);
+        hash_name(r, m.f);
+        r->n_fields++;
         i = m.next;
         if (p[sp->at[i]] == '}')
             return (uint32_t)i;
@@ -413,9 +413,9 @@ static bool identity_value(struct record *r, size_t i, struct member *m)
     size_t k = record_object(r, (uint32_t)i + 2)->end + (size_t)1;
     if (k == 1 || k >= sp->n || at[k] != at[k - 1] + 1)
         return false;
-    m->f.val = at[i + 2];
-    m->f.val_n = at[k] - at[i + 2];
-    m->f.at = (uint32_t)i + 2;
+    m->f->val = at[i + 2];
+    m->f->val_n = at[k] - at[i + 2];
+    m->f->at = (uint32_t)i + 2;
     m->next = k;
     return ends_member(p[at[k]]);
 }
@@ -434,10 +434,10 @@ static enum walk odd_member(struct record *r, size_t i, bool top, struct member 
     const char *p = r->p;
     const struct split *sp = r->sp;
     enum walk w = member_slow(p, sp, i, m, why);
-    if (!top || i + 2 >= sp->n || w == WALK_BAD || w == WALK_RECORDS || m->f.key_n != 7 ||
-        memcmp(p + m->f.key, "Records", 7) != 0)
+    if (!top || i + 2 >= sp->n || w == WALK_BAD || w == WALK_RECORDS || m->f->key_n != 7 ||
+        memcmp(p + m->f->key, "Records", 7) != 0)
         return w;
-    if (p[sp->at[i + 2]] == '[' && m->f.at == i + 2) {
+    if (p[sp->at[i + 2]] == '[' && m->f->at == i + 2) {
         *out_list = i + 2;
         return WALK_RECORDS;
     }
@@ -454,8 +454,9 @@ static enum walk walk_members(struct record *r, size_t i, bool top, size_t *out_
     const char *p = r->p;
     const struct split *sp = r->sp;
     uint32_t next_guess = 0;
+    struct field spare;
     for (;;) {
-        struct member m;
+        struct member m = {.f = r->n_top < RECORD_TOP_MAX ? &r->top[r->n_top] : &spare};
         const struct guess *g = NULL;
         if (top && records_list(p, sp, i)) {
             *out_i = i + 2;
@@ -463,11 +464,11 @@ static enum walk walk_members(struct record *r, size_t i, bool top, size_t *out_
         }
         bool fast = name_fast(p, sp, i, &m);
         if (fast) {
-            g = guessed(r, &m.f, &next_guess);
+            g = guessed(r, m.f, &next_guess);
             fast = (g != NULL && g->slot == SLOT_IDENTITY && identity_value(r, i, &m)) ||
                    value_fast(p, sp, i, &m);
         }
-        if (!fast || (top && m.f.key_n == 7 && memcmp(p + m.f.key, "Records", 7) == 0)) {
+        if (!fast || (top && m.f->key_n == 7 && memcmp(p + m.f->key, "Records", 7) == 0)) {
             enum walk w = odd_member(r, i, top, &m, out_i, why);
             if (w != WALK_OK) {
                 *where = i < sp->n ? sp->at[i] : 0;
@@ -476,21 +477,21 @@ static enum walk walk_members(struct record *r, size_t i, bool top, size_t *out_
         }
         int slot = -1;
         if (g != NULL) {
-            m.f.hash = g->hash;
+            m.f->hash = g->hash;
             slot = g->slot;
         } else {
-            hash_name(r, &m.f);
-            slot = name_slot(r, &m.f);
-            if (escaped_name(r, &m.f))
+            hash_name(r, m.f);
+            slot = name_slot(r, m.f);
+            if (escaped_name(r, m.f))
                 r->odd = true;
             else if (fast)
-                learn(r, &m.f, slot, &next_guess);
+                learn(r, m.f, slot, &next_guess);
         }
         if (r->n_top < RECORD_TOP_MAX)
-            r->top[r->n_top++] = m.f;
+            r->n_top++;
         else
             r->odd = true; /* record_get() will walk again */
-        top_slot(r, slot, &m.f);
+        top_slot(r, slot, m.f);
         i = m.next;
         if (p[sp->at[i]] == '}') {
             r->last = i;

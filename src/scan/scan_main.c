@@ -447,7 +447,7 @@ static struct err *print_all(struct options *o, struct engine *en, uint64_t *out
 
 static struct err *scan(struct options *o, struct engine *en, uint64_t *out_found)
 {
-    struct source_notes notes = {.ctx = en, .fault = engine_fault};
+    struct source_notes notes = {.ctx = en, .fault = engine_fault, .no_sizes = true};
     struct scan_source source;
     struct progress progress = {.start_ms = clock_mono_ms()};
     bool learn = false;

@@ -124,8 +124,9 @@ static bool step(struct files *f, struct scan_object *out)
         return false;
     }
     path_set(f, top->name_n, d->d_name);
-    struct stat st;
-    if (fstatat(dirfd(top->dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+    struct stat st = {.st_mode = S_IFREG};
+    if ((d->d_type != DT_REG || !f->notes->no_sizes) &&
+        fstatat(dirfd(top->dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
         fault(f, f->path.p, errno);
         return false;
     }

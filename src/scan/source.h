@@ -37,6 +37,7 @@ struct source_notes {
     void *ctx;
     void (*fault)(void *ctx, const char *name, const char *what);
     uint64_t skipped; /* files that are not named like logs */
+    bool no_sizes;    /* the sizes of objects are not asked for: one call less for each */
 };
 
 enum { SOURCE_WHY_MAX = 320 };

@@ -43,6 +43,7 @@ struct engine_ops {
 
     /* Rewrites what is stored in [lower, upper), so that deleted rows leave the disk. */
     struct err *(*scrub)(struct engine *e, struct str lower, struct str upper);
+    void (*rest)(struct engine *e); /* drops what it only caches */
     void (*close)(struct engine *e);
 };
 

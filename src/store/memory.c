@@ -405,6 +405,11 @@ static void memory_close(struct engine *e)
     free(m);
 }
 
+static void memory_rest(struct engine *e)
+{
+    (void)e; /* it caches nothing */
+}
+
 static const struct engine_ops memory_ops = {
     .begin = memory_begin,
     .abort = memory_abort,
@@ -416,6 +421,7 @@ static const struct engine_ops memory_ops = {
     .next = memory_next,
     .cursor_free = memory_cursor_free,
     .scrub = memory_scrub,
+    .rest = memory_rest,
     .close = memory_close,
 };
 

@@ -62,10 +62,14 @@ using rocksdb::Transaction;
 
 namespace {
 
-/* Memory: at most MEMTABLES times MEMTABLE_BYTES, the same again kept for validation, the block
- * cache, and some 20 KiB for each open file. */
+/* Memory: at most MEMTABLES times MEMTABLE_BYTES, HISTORY_BYTES and one more memtable kept for
+ * validation, the block cache, and some 20 KiB for each open file.
+ *
+ * A transaction that began before the oldest memtable is told to run again. HISTORY_BYTES of the
+ * newest writes are always there: more than all workers together write while one commits. */
 constexpr size_t MEMTABLE_BYTES = 4 * 1024 * 1024;
 constexpr int MEMTABLES = 2; /* one filled, one on its way to disk */
+constexpr int64_t HISTORY_BYTES = 3 * 1024 * 1024;
 constexpr size_t ARENA_BLOCK_BYTES = 128 * 1024;
 constexpr uint64_t TABLE_FILE_BYTES = 16 * 1024 * 1024;
 constexpr uint64_t LEVEL_BASE_BYTES = 64 * 1024 * 1024;
@@ -135,6 +139,7 @@ struct Rocks {
     struct secret *store_key = nullptr;
     unsigned char store_id[STORE_ID_SIZE];
     std::unique_ptr<rocksdb::Env> env;
+    std::shared_ptr<rocksdb::Cache> cache;
     std::shared_ptr<Watch> watch = std::make_shared<Watch>();
 
     std::shared_mutex life; /* shared by begins; alone by reopen(), which replaces the db */
@@ -516,6 +521,14 @@ struct err *rocks_scrub(struct engine *e, struct str lower, struct str upper)
     return error_of(db->CompactRange(o, &from, &to), "compact");
 }
 
+void rocks_rest(struct engine *e)
+{
+    Rocks *r = reinterpret_cast<Rocks *>(e);
+    std::shared_lock<std::shared_mutex> shared(r->life);
+    if (r->cache != nullptr)
+        r->cache->EraseUnRefEntries();
+}
+
 void rocks_close(struct engine *e)
 {
     delete reinterpret_cast<Rocks *>(e);
@@ -523,16 +536,16 @@ void rocks_close(struct engine *e)
 
 const struct engine_ops rocks_ops = {
     rocks_begin, rocks_abort, rocks_commit, rocks_get,         rocks_put,   rocks_del,
-    rocks_scan,  rocks_next,  rocks_cursor_free, rocks_scrub, rocks_close,
+    rocks_scan,  rocks_next,  rocks_cursor_free, rocks_scrub, rocks_rest,  rocks_close,
 };
 
-rocksdb::BlockBasedTableOptions table_options(const Rocks *r)
+rocksdb::BlockBasedTableOptions table_options(Rocks *r)
 {
     rocksdb::BlockBasedTableOptions t;
     rocksdb::LRUCacheOptions cache;
     cache.capacity = r->cache_bytes;
     cache.num_shard_bits = 2;
-    t.block_cache = rocksdb::NewLRUCache(cache);
+    t.block_cache = r->cache = rocksdb::NewLRUCache(cache);
     t.cache_index_and_filter_blocks = true; /* so that the cache's bound holds for them too */
     t.pin_l0_filter_and_index_blocks_in_cache = true;
     t.filter_policy.reset(rocksdb::NewBloomFilterPolicy(BLOOM_BITS));
@@ -549,7 +562,7 @@ rocksdb::Options engine_options(Rocks *r)
     p.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
     p.write_buffer_size = MEMTABLE_BYTES;
     p.max_write_buffer_number = MEMTABLES;
-    p.max_write_buffer_size_to_maintain = MEMTABLES * (int64_t)MEMTABLE_BYTES;
+    p.max_write_buffer_size_to_maintain = HISTORY_BYTES;
     p.arena_block_size = ARENA_BLOCK_BYTES;
     /* Most rows looked for are not in memory, or nowhere: a search of each memtable is saved, also
      * when a commit validates what it read. */
@@ -564,9 +577,9 @@ rocksdb::Options engine_options(Rocks *r)
     p.skip_stats_update_on_db_open = true;
     p.fail_if_options_file_error = false; /* envcrypt.cpp refuses that file */
     p.max_background_jobs = BACKGROUND_JOBS;
-    /* A commit's group is written by its leader, memtable included: waking each writer to insert its
-     * own rows and once more at the end, or spinning meanwhile, costs more than it gives while there
-     * are more writers than processors (measured: a sixth). */
+    /* A commit's group is written by its leader, memtable included: waking each writer to insert
+     * its own rows and once more at the end, or spinning meanwhile, costs more than it gives while
+     * there are more writers than processors (measured: a sixth). */
     p.allow_concurrent_memtable_write = false;
     p.enable_write_thread_adaptive_yield = false;
     p.writable_file_max_buffer_size = WRITE_BUFFER_BYTES;

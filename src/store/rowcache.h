@@ -6,8 +6,8 @@
  *   - Nothing was committed to the row's table since the row was last looked at in the store, and
  *     nothing is being committed. Commits are counted: each table's slot (a hash of its name; two
  *     tables in one slot cost speed alone) is marked as changing before a commit can be visible;
- *     when it is, and before anybody is told of it, the count moves, the slot keeps it, and the mark
- *     goes. A row is noted with the count taken before the snapshot that showed it.
+ *     when it is, and before anybody is told of it, the count moves, the slot keeps it, and the
+ *     mark goes. A row is noted with the count taken before the snapshot that showed it.
  *   - The stored bytes are the ones that were decoded: their nonce and tag, which no two seals
  *     share, are kept as a stamp. Then neither opening nor decoding is needed.
  *

@@ -187,6 +187,11 @@ void store_close(struct store *s)
     free(s);
 }
 
+void store_rest(struct store *s)
+{
+    s->engine->ops->rest(s->engine);
+}
+
 /* -- transactions ------------------------------------------------------------------------------ */
 
 struct err *store_begin(struct store *s, enum txn_mode mode, struct txn **out)

@@ -57,6 +57,9 @@ struct err *store_open(const struct store_options *o, struct store **out) MUST_C
 struct err *store_open_memory(struct store **out) MUST_CHECK; /* tests: nothing is written */
 void store_close(struct store *s); /* all transactions must have ended; NULL is fine */
 
+/* Gives back memory that can be had again: cached blocks of the engine's files. */
+void store_rest(struct store *s);
+
 /* TXN_LOOK is TXN_READ whose snapshot is taken with the first row that must be read from the store:
  * for those who may find all that they want among the rows kept decoded (txn_look). */
 enum txn_mode { TXN_READ, TXN_WRITE, TXN_LOOK };
@@ -83,12 +86,12 @@ struct err *txn_del(struct txn *t, const char *table, struct str key) MUST_CHECK
  * For small rows that nearly every request reads and few change: keys, users, buckets. The decoded
  * form stays in memory while the stored row stays what it is, so a look usually costs a search in a
  * table. It sees what txn_peek would, or what was committed meanwhile; never less than was
- * acknowledged before the transaction began, nor less than its snapshot. After a write of its own to
- * the table a transaction sees its own row.
+ * acknowledged before the transaction began, nor less than its snapshot. After a write of its own
+ * to the table a transaction sees its own row.
  *
  * Objects are shared and must not be changed. `decode` sees the plain text for the time of the call
- * and says about how many bytes the object takes; what it leaves in memory stays there until the row
- * is changed or pushed out, so secrets belong into struct secret. `key` as for txn_peek. The object
+ * and says about how many bytes the object takes; what it leaves in memory stays there until the
+ * row is changed or pushed out, so secrets belong into struct secret. `key` as for txn_peek. The object
  * lives as long as the arena; absent: NULL. */
 struct row_form {
     struct err *(*decode)(struct str text, void **out, size_t *out_bytes);

@@ -209,8 +209,8 @@ static void test_bounds(void **state)
         char key[16];
         int n = snprintf(key, sizeof key, "%d", i);
         struct thing *t = calloc(1, sizeof *t);
-        row_entry_unref(row_cache_put(c, &form, str_of(key, (size_t)n), str_of(stored, 128), 1, d, t,
-                                      sizeof *t));
+        row_entry_unref(row_cache_put(c, &form, str_of(key, (size_t)n), str_of(stored, 128), 1, d,
+                                      t, sizeof *t));
     }
     struct row_cache_stats s = row_cache_stats(c);
     assert_int_equal(s.entries, ROW_CACHE_ENTRIES);

@@ -42,7 +42,7 @@ struct filter_attribute { /* of a message */
 /* `policy` comes from filter_parse. The arena is for what is parsed on the way. */
 bool filter_match_attributes(struct arena *a, const struct jv *policy,
                              const struct filter_attribute *v, size_t n);
-/* The body as a tree; NULL: it is none that a policy could match. One parsing serves many policies. */
+/* The body as a tree; NULL: it is none that a policy could match. One tree serves many policies. */
 const struct jv *filter_body(struct arena *a, struct str body);
 bool filter_match_body(const struct jv *policy, const struct jv *body);
 

@@ -125,14 +125,8 @@ static struct err *check_attributes(const struct sqs_MessageBodyAttributeMap *m,
     if (m->n > SQS_ATTRIBUTES_MAX)
         return err_aws(400, "InvalidParameterValue", "Number of message attributes [%zu] exceeds "
                                                      "the allowed maximum [10].", m->n);
-    for (size_t i = 0; i < m->n; i++) {
+    for (size_t i = 0; i < m->n; i++)
         TRY(check_attribute(&m->v[i], bytes));
-        for (size_t k = 0; k < i; k++)
-            if (str_eq(m->v[i].key, m->v[k].key))
-                return err_aws(400, "InvalidParameterValue",
-                               "Message attribute name '%.*s' already exists.",
-                               STR_ARG(m->v[i].key));
-    }
     return NULL;
 }
 
