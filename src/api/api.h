@@ -282,7 +282,7 @@ struct api_call {
      * principal): another one of the same name is somebody else. */
     struct str principal_arn, principal_id;
     struct str account, region; /* where; STR_NONE: from's */
-    struct str source_arn; /* aws:SourceArn for AS_SERVICE, and for a role's trust; STR_NONE: none */
+    struct str source_arn; /* aws:SourceArn for AS_SERVICE and for a role's trust, or STR_NONE */
     struct arena *arena;   /* where the output lives; NULL: from's */
     int depth;             /* set by the pipeline */
 };

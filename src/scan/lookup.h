@@ -36,7 +36,7 @@ void lookup_seen_free(struct lookup_seen *s);
 void lookup_next(const struct lookup_paths *lp, struct lookup_seen *s);
 
 /* The maker and what it makes live in `a`. */
-struct lookup_maker *lookup_maker_new(struct arena *a, struct lookup_paths *lp); /* lp: may be NULL */
+struct lookup_maker *lookup_maker_new(struct arena *a, struct lookup_paths *lp); /* or NULL */
 void lookup_add(struct lookup_maker *m, const struct cond *c, uint32_t rule);
 /* NULL: nothing was added. `often`: records will be asked for it one after another, so that it is
  * worth remembering values. */

@@ -5,8 +5,8 @@
  * out once and remembered. A rule that needs more than the five waits behind what it cannot hold
  * without, a text, a piece of one or a network at one path (lookup.h), among all rules of the set
  * or those of one of the five values; what has no such need is asked, with what the combination
- * already answered left out. So the cost of a record does not grow with the rules that are not about
- * it, and each rule's verdict is its own.
+ * already answered left out. So the cost of a record does not grow with the rules that are not
+ * about it, and each rule's verdict is its own.
  *
  * Thread rule: a matcher is built by one thread and read by all; a struct match_worker belongs to
  * one thread. */

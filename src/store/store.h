@@ -91,8 +91,8 @@ struct err *txn_del(struct txn *t, const char *table, struct str key) MUST_CHECK
  *
  * Objects are shared and must not be changed. `decode` sees the plain text for the time of the call
  * and says about how many bytes the object takes; what it leaves in memory stays there until the
- * row is changed or pushed out, so secrets belong into struct secret. `key` as for txn_peek. The object
- * lives as long as the arena; absent: NULL. */
+ * row is changed or pushed out, so secrets belong into struct secret. `key` as for txn_peek. The
+ * object lives as long as the arena; absent: NULL. */
 struct row_form {
     struct err *(*decode)(struct str text, void **out, size_t *out_bytes);
     void (*free)(void *object);
