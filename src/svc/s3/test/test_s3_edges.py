@@ -8,12 +8,13 @@ import sys
 import threading
 import unittest
 
+import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from s3case import S3Case, Trail, UserCase, blobs, client, status_of, unique  # noqa: E402
-from wardtest import eventually  # noqa: E402
+from wardtest import Ward, eventually  # noqa: E402
 
 
 class Listings(S3Case):
@@ -218,6 +219,25 @@ class Requests(S3Case):
 
 
 class Races(S3Case):
+    """On a Ward of their own: they count its files."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = {k: v for k, v in os.environ.items() if k.startswith("AWS_")}
+        cls.ward = Ward().start()
+        os.environ.update(cls.ward.env)
+        boto3.DEFAULT_SESSION = None  # it keeps the keys that it saw first
+        super().setUpClass()
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        os.environ.update(cls.shared)
+        boto3.DEFAULT_SESSION = None
+        code = cls.ward.stop()
+        cls.ward.remove()
+        assert code == 0
+
     def test_reads_during_overwrites(self):
         """A reader gets the old object or the new one, never none and never a mixture."""
         name, stop, wrong = self.bucket(), threading.Event(), []
@@ -279,8 +299,7 @@ class Races(S3Case):
                 {"PartNumber": 3, "ETag": parts[2]["ETag"],
                  "ChecksumCRC32": parts[2]["ChecksumCRC32"]}]})
         self.assertEqual(len(self.body(name, "kept")), 1000)
-        eventually(lambda: blobs() == before + 1, "all files but the kept part's are gone",
-                   timeout=30)
+        eventually(lambda: blobs() == before + 1, "all files but the kept part's are gone")
 
     def test_losers_leave_no_files(self):
         name, before = self.bucket(), self.files_at_rest()
@@ -304,7 +323,7 @@ class Races(S3Case):
             self.assertEqual(len(won), 1)
             won.clear()
             self.s3.delete_object(Bucket=name, Key="lock")
-        eventually(lambda: blobs() <= before, "the files of those that lost are gone", timeout=20)
+        eventually(lambda: blobs() <= before, "the files of those that lost are gone")
 
 
 class Permissions(UserCase):
