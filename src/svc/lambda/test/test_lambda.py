@@ -332,7 +332,7 @@ class InvokeTest(Base):
         name = self.create(Timeout=1)
         began = time.monotonic()
         e = self.fail_call(name, do="sleep", n=30000)
-        self.assertLess(time.monotonic() - began, 5)
+        self.assertLess(time.monotonic() - began, 25)  # far from what it slept for
         self.assertRegex(e["errorMessage"],
                          r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [0-9a-f-]{36} Task timed out "
                          r"after 1\.00 seconds$")
@@ -405,10 +405,12 @@ class InvokeTest(Base):
         name = self.create()
         lam = boto3.client("lambda", config=Config(max_pool_connections=16))
         with ThreadPoolExecutor(8) as pool:
-            began = time.monotonic()
             done = list(pool.map(lambda i: self.call(name, lam=lam, do="sleep", n=700), range(8)))
         self.assertEqual(len(done), 8)
-        self.assertLess(time.monotonic() - began, 5)
+        # One after another they would all have been run by one environment, which has one stream.
+        streams = lambda: boto3.client("logs").describe_log_streams(
+            logGroupName="/aws/lambda/" + name)["logStreams"]
+        eventually(lambda: len(streams()) > 1, "the streams of several environments")
 
     def test_reserved_concurrency(self):
         from concurrent.futures import ThreadPoolExecutor
