@@ -25,11 +25,29 @@ from botocore.config import Config
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from s3case import MIB, S3Case, Trail, blobs, client  # noqa: E402
-from wardtest import eventually  # noqa: E402
+from wardtest import Ward, eventually  # noqa: E402
 
-ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
-URL = urllib.parse.urlsplit(ENDPOINT)
-CONTEXT = ssl.create_default_context(cafile=os.environ["AWS_CA_BUNDLE"])
+SHARED = {}
+
+
+def setUpModule():
+    """A Ward of these tests' own: they count its files, which other rooms' tests would move."""
+    global WARD, ENDPOINT, URL, CONTEXT
+    SHARED.update((k, v) for k, v in os.environ.items() if k.startswith("AWS_"))
+    WARD = Ward("--trail-interval", "1").start()
+    os.environ.update(WARD.env)
+    boto3.DEFAULT_SESSION = None  # it keeps the keys that it saw first
+    ENDPOINT = WARD.endpoint
+    URL = urllib.parse.urlsplit(ENDPOINT)
+    CONTEXT = ssl.create_default_context(cafile=WARD.ca)
+
+
+def tearDownModule():
+    os.environ.update(SHARED)
+    boto3.DEFAULT_SESSION = None
+    code = WARD.stop()
+    WARD.remove()
+    assert code == 0
 
 
 def signed_head(method, path, headers, payload=None, trailer=None):
