@@ -2,7 +2,7 @@
 """Makes an archive of CloudTrail log files, the same for the same seed, with the sizes and shapes of
 real ones; and rule sets of any size.
 
-    scan_gen.py archive DIR MB           MB million bytes, inflated
+    scan_gen.py archive DIR MB           MB million bytes, inflated, and the digests of it
     scan_gen.py rules DIR COUNT          COUNT rules in the four languages, a folder
 
 What the archive was fitted to (real archives of several accounts): files of about eight records,
@@ -10,11 +10,13 @@ records of 1.2 to 1.5 kB, 5.5 times smaller in gzip, few agents and addresses a 
 with escapes, 1 in 12 with an error, a few hundred kinds of calls.
 """
 import gzip
+import hashlib
 import json
 import os
 import random
 import sys
 import uuid
+from datetime import datetime, timedelta
 from multiprocessing import Pool
 
 # service: (weight, calls that are often made, calls that are seldom made)
@@ -82,8 +84,8 @@ REGIONS = ["us-east-1", "us-west-2", "eu-west-1", "eu-central-1"]
 ACCOUNTS = ["111111111111", "222222222222", "333333333333", "444444444444"]
 ERRORS = ["AccessDenied", "Client.UnauthorizedOperation", "ThrottlingException", "NoSuchBucketPolicy",
           "ResourceNotFoundException", "NoSuchEntityException", "Client.DryRunOperation"]
-FILE_MEAN = 9.3  # records
-RECORD_MEAN = 1390  # bytes
+FILE_MEAN = 8.5  # records
+RECORD_MEAN = 1310  # bytes
 ROLES, USERS = 60, 25
 KEYS = [uuid.UUID(int=random.Random(f"key{k}").getrandbits(128), version=4) for k in range(40)]
 
@@ -233,31 +235,129 @@ def record(r, a, region, t):
 
 
 def one_file(job):
+    """Every account delivers a file from every region each five minutes."""
     folder, i = job
     r = random.Random(f"20240131-{i}")
-    day, minute = 1 + i // 288 % 28, i % 288 * 5
-    region, account = r.choice(REGIONS), r.choice(ACCOUNTS)
-    path = os.path.join(folder, "AWSLogs", account, "CloudTrail", region, "2024",
-                        f"{1 + i // 8064 % 12:02}", f"{day:02}")
-    os.makedirs(path, exist_ok=True)
-    hour = f"2024-{1 + i // 8064 % 12:02}-{day:02}T{minute // 60:02}"
-    actors = [Actor(r, account, f"{hour}:{minute % 60:02}:00Z") for _ in range(r.choice([1, 2, 2, 3]))]
+    place, i = i % (len(ACCOUNTS) * len(REGIONS)), i // (len(ACCOUNTS) * len(REGIONS))
+    account, region = ACCOUNTS[place // len(REGIONS)], REGIONS[place % len(REGIONS)]
+    start = datetime(2024, 1, 1) + timedelta(minutes=5 * i)
+    path = f"AWSLogs/{account}/CloudTrail/{region}/{start:%Y/%m/%d}"
+    os.makedirs(os.path.join(folder, path), exist_ok=True)
+    actors = [Actor(r, account, f"{start:%FT%TZ}") for _ in range(r.choice([1, 2, 2, 3]))]
     recs = []
     for _ in range(min(2000, int(r.lognormvariate(1.6, 1.0)) + 1)):
-        t = f"{hour}:{(minute % 60 + r.randrange(5)) % 60:02}:{r.randrange(60):02}Z"
-        recs.append(record(r, r.choice(actors), region, t))
-    text = json.dumps({"Records": recs}, separators=(",", ":"), ensure_ascii=False)
-    name = f"{account}_CloudTrail_{region}_{hour.replace('-', '')}{minute % 60:02}Z_{i:016d}.json.gz"
-    with open(os.path.join(path, name), "wb") as f:
-        f.write(gzip.compress(text.encode(), 6, mtime=0))
-    return len(text)
+        t = start + timedelta(seconds=r.randrange(300))
+        recs.append(record(r, r.choice(actors), region, f"{t:%FT%TZ}"))
+    text = json.dumps({"Records": recs}, separators=(",", ":"), ensure_ascii=False).encode()
+    end = "".join(r.choices("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", k=16))
+    name = f"{path}/{account}_CloudTrail_{region}_{start:%Y%m%dT%H%MZ}_{end}.json.gz"
+    with open(os.path.join(folder, name), "wb") as f:
+        f.write(gzip.compress(text, 6, mtime=0))
+    return len(text), len(recs), (account, region, start, name, hashlib.sha256(text).hexdigest())
 
 
 def archive(folder, megabytes):
     files = max(1, int(megabytes * 1e6 / (FILE_MEAN * RECORD_MEAN)))
+    total, records, logs = 0, 0, {}
     with Pool() as pool:
-        total = sum(pool.imap_unordered(one_file, ((folder, i) for i in range(files)), 64))
-    print(f"{files} files, {total / 1e6:.0f} MB inflated")
+        for n, count, (account, region, start, name, sha) in pool.imap(
+                one_file, ((folder, i) for i in range(files)), 64):
+            total, records = total + n, records + count
+            hours = logs.setdefault((account, region), {})
+            hours.setdefault(start.replace(minute=0), []).append((name, sha))
+        digests = sum(pool.imap_unordered(chain, ((folder, *c) for c in logs.items())))
+    with open(os.path.join(folder, "key.der"), "wb") as f:
+        f.write(public_key())
+    with open(os.path.join(folder, "about.json"), "w", encoding="utf-8") as f:
+        json.dump({"files": files, "bytes": total, "records": records, "digests": digests}, f)
+    print(f"{files} files, {total / 1e6:.0f} MB inflated, {records} records, {digests} digests")
+
+
+# -- digests: RSA with the primes of a fixed seed, good for nothing else --
+def is_prime(n):
+    d, twos = n - 1, 0
+    while d % 2 == 0:
+        d, twos = d // 2, twos + 1
+    for base in (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37):
+        x = pow(base, d, n)
+        if x in (1, n - 1):
+            continue
+        for _ in range(twos - 1):
+            x = x * x % n
+            if x == n - 1:
+                break
+        else:
+            return False
+    return True
+
+
+def primes():
+    r = random.Random("key")
+    out = []
+    while len(out) < 2:
+        n = r.getrandbits(1024) | 3 << 1022 | 1
+        if n % 65537 != 1 and all(n % k for k in (3, 5, 7, 11, 13)) and is_prime(n):
+            out.append(n)
+    return out
+
+
+P, Q = primes()
+D = pow(65537, -1, (P - 1) * (Q - 1))
+
+
+def sign(text):
+    """PKCS #1 v1.5 with SHA-256, by the remainders of both primes."""
+    head = bytes.fromhex("3031300d060960864801650304020105000420")
+    body = head + hashlib.sha256(text).digest()
+    m = int.from_bytes(b"\0\1" + b"\xff" * (253 - len(body)) + b"\0" + body, "big")
+    p, q = pow(m, D % (P - 1), P), pow(m, D % (Q - 1), Q)
+    return (q + (p - q) * pow(Q, -1, P) % P * Q).to_bytes(256, "big").hex()
+
+
+def der(tag, body):
+    n = len(body)
+    size = bytes([n]) if n < 128 else bytes([0x82]) + n.to_bytes(2, "big")
+    return bytes([tag]) + size + body
+
+
+def public_key():
+    n = P * Q
+    return der(0x30, der(2, b"\0" + n.to_bytes(256, "big")) + der(2, b"\1\0\1"))
+
+
+def chain(job):
+    """A digest for each hour of an account in a region."""
+    folder, (account, region), hours = job
+    fingerprint = hashlib.md5(public_key()).hexdigest()
+    key = sha = signature = None
+    for start, logs in hours.items():
+        end = start + timedelta(hours=1)
+        there = key is not None
+        doc = {"awsAccountId": account, "digestStartTime": f"{start:%FT%TZ}",
+               "digestEndTime": f"{end:%FT%TZ}", "digestS3Bucket": "bench",
+               "digestS3Object": f"AWSLogs/{account}/CloudTrail-Digest/{region}/{end:%Y/%m/%d}/"
+                                 f"{account}_CloudTrail-Digest_{region}_bench_us-east-1_"
+                                 f"{end:%Y%m%dT%H%M%SZ}.json.gz",
+               "digestPublicKeyFingerprint": fingerprint,
+               "digestSignatureAlgorithm": "SHA256withRSA",
+               "newestEventTime": None, "oldestEventTime": None,
+               "previousDigestS3Bucket": "bench" if there else None, "previousDigestS3Object": key,
+               "previousDigestHashValue": sha,
+               "previousDigestHashAlgorithm": "SHA-256" if there else None,
+               "previousDigestSignature": signature,
+               "logFiles": [{"s3Bucket": "bench", "s3Object": name, "hashValue": hash_of_log,
+                             "hashAlgorithm": "SHA-256", "newestEventTime": f"{end:%FT%TZ}",
+                             "oldestEventTime": f"{start:%FT%TZ}"} for name, hash_of_log in logs]}
+        text = json.dumps(doc).encode()
+        key, sha = doc["digestS3Object"], hashlib.sha256(text).hexdigest()
+        signature = sign(f"{end:%FT%TZ}\nbench/{key}\n{sha}\n{signature or 'null'}".encode())
+        path = os.path.join(folder, key)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as f:
+            f.write(gzip.compress(text, 6, mtime=0))
+    with open(path + ".signature", "w", encoding="utf-8") as f:
+        f.write(signature)
+    return len(hours)
 
 
 # -- rules --

@@ -62,8 +62,9 @@ bool wire_has_param(const struct wire_request *r, const char *name)
 
 struct str wire_req_header(const struct wire_request *r, const char *name)
 {
+    struct str want = str_c(name);
     for (size_t i = 0; i < r->n_headers; i++)
-        if (str_is_i(r->headers[i].name, name))
+        if (r->headers[i].name.n == want.n && str_ieq(r->headers[i].name, want))
             return r->headers[i].value;
     return STR_NONE;
 }

@@ -83,5 +83,12 @@ struct err *rsa_sign(struct arena *a, const struct secret *priv, enum hash_kind 
                      struct str message, struct str *out_signature) MUST_CHECK;
 bool rsa_verify(struct str public_der, enum hash_kind hash, struct str message,
                 struct str signature);
+/* For a key that many signatures are checked with: reading it takes longer than a check. NULL: it
+ * is not one. Thread rule: one thread makes and frees it, any may check. */
+struct rsa_public;
+struct rsa_public *rsa_public_new(struct str public_der);
+void rsa_public_free(struct rsa_public *key); /* NULL is fine */
+bool rsa_public_verify(const struct rsa_public *key, enum hash_kind hash, struct str message,
+                       struct str signature);
 
 #endif

@@ -110,16 +110,47 @@ static EVP_PKEY *public_from_der(struct str der)
     return pkey;
 }
 
-bool rsa_verify(struct str public_der, enum hash_kind hash, struct str message,
-                struct str signature)
+struct rsa_public {
+    EVP_PKEY *pkey;
+};
+
+struct rsa_public *rsa_public_new(struct str public_der)
 {
-    EVP_PKEY *pkey CLEANUP(free_pkey) = public_from_der(public_der);
+    EVP_PKEY *pkey = public_from_der(public_der);
+    ERR_clear_error();
+    if (pkey == NULL)
+        return NULL;
+    struct rsa_public *key = malloc(sizeof *key);
+    CHECK(key != NULL);
+    key->pkey = pkey;
+    return key;
+}
+
+void rsa_public_free(struct rsa_public *key)
+{
+    if (key == NULL)
+        return;
+    EVP_PKEY_free(key->pkey);
+    free(key);
+}
+
+bool rsa_public_verify(const struct rsa_public *key, enum hash_kind hash, struct str message,
+                       struct str signature)
+{
     EVP_MD_CTX *ctx CLEANUP(free_md_ctx) = EVP_MD_CTX_new();
     CHECK(ctx != NULL);
-    bool good = pkey != NULL &&
-                EVP_DigestVerifyInit(ctx, NULL, algorithm_md(hash), NULL, pkey) == 1 &&
+    bool good = EVP_DigestVerifyInit(ctx, NULL, algorithm_md(hash), NULL, key->pkey) == 1 &&
                 EVP_DigestVerify(ctx, (const unsigned char *)signature.p, signature.n,
                                  (const unsigned char *)message.p, message.n) == 1;
     ERR_clear_error();
+    return good;
+}
+
+bool rsa_verify(struct str public_der, enum hash_kind hash, struct str message,
+                struct str signature)
+{
+    struct rsa_public *key = rsa_public_new(public_der);
+    bool good = key != NULL && rsa_public_verify(key, hash, message, signature);
+    rsa_public_free(key);
     return good;
 }

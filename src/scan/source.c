@@ -214,9 +214,13 @@ static int open_below(struct files *f, const char *name, int flags)
         return open(name, flags);
     if (l->path == NULL || l->n != n || memcmp(l->path, name, n) != 0)
         last_folder_set(l, name, n);
-    int fd = l->path == NULL ? -1 : openat(l->fd, name + n, flags);
+    struct stat st;
+    int fd = l->path == NULL ? -1 : openat(l->fd, name + n, flags), was = errno;
+    /* A folder that was removed may have been made anew. */
+    bool gone = fd < 0 && (l->path == NULL || fstat(l->fd, &st) != 0 || st.st_nlink == 0);
     pthread_mutex_unlock(&l->lock);
-    return fd >= 0 ? fd : open(name, flags); /* the folder may be another one by now */
+    errno = was;
+    return gone ? open(name, flags) : fd;
 }
 
 struct opened {

@@ -106,10 +106,11 @@ static struct err *run(struct verify *v, struct verify_options *o, struct source
     bool bucket = strncmp(o->paths[0], "s3://", 5) == 0;
     for (size_t i = 0; i < o->n_keys; i++)
         TRY(verify_keys(v, o->keys[i]));
+    v->progress.on = isatty(STDERR_FILENO) != 0;
+    notes->no_sizes = !v->progress.on;
     TRY(scan_source_of(o->paths, o->n_paths, true, notes, &v->source));
     v->threads = threads_of(v, o);
     v->progress.start_ms = clock_mono_ms();
-    v->progress.on = isatty(STDERR_FILENO) != 0;
     verify_list(v);
     v->progress.listed = true;
     if (o->api || (bucket && o->n_keys == 0))

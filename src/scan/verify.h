@@ -68,6 +68,7 @@ struct digest {
 
 struct public_key {
     struct str der, fingerprint; /* fingerprint STR_NONE: of any digest */
+    struct rsa_public *rsa;      /* NULL: it is not a key */
 };
 
 struct finding_note {

@@ -167,7 +167,7 @@ static void judge_signature(struct verify *v, struct arena *a, struct digest *d)
         if (k->fingerprint.n > 0 && !str_ieq(k->fingerprint, d->fingerprint))
             continue;
         tried = true;
-        d->good = rsa_verify(k->der, HASH_SHA256, message, sig);
+        d->good = k->rsa != NULL && rsa_public_verify(k->rsa, HASH_SHA256, message, sig);
     }
     if (d->good)
         return;
@@ -176,6 +176,36 @@ static void judge_signature(struct verify *v, struct arena *a, struct digest *d)
     else
         verify_note(v, d->path, "no-key", "none of the %zu public keys has its fingerprint, %.*s",
                     v->keys.n, STR_ARG(str_take(d->fingerprint, 128)));
+}
+
+struct signatures {
+    struct verify *v;
+    atomic_size_t next;
+};
+
+static void *judge_some(void *x)
+{
+    struct signatures *s = x;
+    struct arena *once = arena_new(1024 * 1024);
+    size_t i;
+    while ((i = atomic_fetch_add(&s->next, 1)) < s->v->digests.n) {
+        judge_signature(s->v, once, s->v->digests.v[i]);
+        arena_reset(once);
+    }
+    arena_free(once);
+    return NULL;
+}
+
+/* Each costs as much as hashing some 50 kB: by all threads. */
+static void judge_signatures(struct verify *v)
+{
+    struct signatures s = {.v = v};
+    pthread_t ids[VERIFY_THREADS_MAX];
+    for (int i = 1; i < v->threads; i++)
+        CHECK(pthread_create(&ids[i], NULL, judge_some, &s) == 0);
+    judge_some(&s);
+    for (int i = 1; i < v->threads; i++)
+        pthread_join(ids[i], NULL);
 }
 
 /* -- ends -------------------------------------------------------------------------------------- */
@@ -318,11 +348,6 @@ void verify_chains(struct verify *v)
         for (size_t k = i + 1; k < to; k++)
             judge_link(v, v->digests.v[k - 1], v->digests.v[k], interval);
     }
-    struct arena *once = arena_new(1024 * 1024);
-    for (size_t i = 0; i < v->digests.n; i++) {
-        judge_signature(v, once, v->digests.v[i]);
-        arena_reset(once);
-    }
-    arena_free(once);
+    judge_signatures(v);
     judge_ends(v);
 }

@@ -40,7 +40,8 @@ static int64_t time_in(struct str name)
             return ms;
         if (part.n != 14 || part.p[13] != 'Z')
             continue;
-        snprintf(full, sizeof full, "%.13s00Z", part.p);
+        memcpy(full, part.p, 13);
+        memcpy(full + 13, "00Z", 4);
         if (time_parse_basic(str_c(full), &ms))
             return ms;
     }

@@ -59,13 +59,20 @@ static struct str pkcs1_of(struct str der)
     return str_skip(bits, 1);
 }
 
+static void forget_key(void *key)
+{
+    rsa_public_free(key);
+}
+
 static bool add_key(struct verify *v, struct str der, struct str fingerprint)
 {
     struct str key = pkcs1_of(der);
     if (v->keys.n >= KEYS_MAX || key.n == 0 || key.n > KEY_DER_MAX)
         return false;
     struct public_key k = {arena_str(v->a, key),
-                           fingerprint.n > 0 ? arena_str(v->a, fingerprint) : STR_NONE};
+                           fingerprint.n > 0 ? arena_str(v->a, fingerprint) : STR_NONE,
+                           rsa_public_new(key)};
+    arena_on_free(v->a, forget_key, k.rsa);
     VEC_PUSH(v->a, &v->keys, k);
     return true;
 }

@@ -49,14 +49,40 @@ struct blob_reader {
 
 /* -- folders and names ------------------------------------------------------------------------- */
 
+static struct err *sync_folder_at(int dir_fd, const char *name)
+{
+    int fd CLEANUP(close_fd) = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(errno, "open blob folder");
+    if (fsync(fd) != 0)
+        return err_errno(errno, "fsync blob folder");
+    return NULL;
+}
+
+/* All of them before the first blob, and onto the disk: one made in passing could be found by a
+ * second writer, which would answer before the first had made it last. */
+static struct err *make_folders(int dir_fd)
+{
+    bool made = false;
+    for (int i = -1; i < 256; i++) {
+        char name[3];
+        (void)snprintf(name, sizeof name, "%02x", (unsigned)i & 255);
+        if (mkdirat(dir_fd, i < 0 ? temporary : name, 0700) == 0)
+            made = true;
+        else if (errno != EEXIST)
+            return err_errno(errno, "mkdir");
+    }
+    return made ? sync_folder_at(dir_fd, ".") : NULL;
+}
+
 struct err *blobs_open(const char *dir, struct blobs **out)
 {
     TRY(folder_make(dir));
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return err_errno(errno, "open blob folder");
-    if (mkdirat(fd, temporary, 0700) != 0 && errno != EEXIST) {
-        struct err *e = err_errno(errno, "mkdir tmp");
+    struct err *e = make_folders(fd);
+    if (e != NULL) {
         close(fd);
         return e;
     }
@@ -105,16 +131,6 @@ static void temporary_name(const struct blob_id *id, char out[NAME_SIZE])
 static void final_name(const struct blob_id *id, char out[NAME_SIZE])
 {
     (void)snprintf(out, NAME_SIZE, "%.2s/%s", id->hex, id->hex);
-}
-
-static struct err *sync_folder_at(int dir_fd, const char *name)
-{
-    int fd CLEANUP(close_fd) = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return err_errno(errno, "open blob folder");
-    if (fsync(fd) != 0)
-        return err_errno(errno, "fsync blob folder");
-    return NULL;
 }
 
 /* -- frames ------------------------------------------------------------------------------------ */
@@ -252,10 +268,6 @@ static struct err *move_in(struct blob_writer *w)
     char from[NAME_SIZE], to[NAME_SIZE], folder[3] = {w->id.hex[0], w->id.hex[1], '\0'};
     temporary_name(&w->id, from);
     final_name(&w->id, to);
-    if (mkdirat(dir_fd, folder, 0700) == 0)
-        TRY(sync_folder_at(dir_fd, "."));
-    else if (errno != EEXIST)
-        return err_errno(errno, "mkdir");
     int rc = renameat2(dir_fd, from, dir_fd, to, RENAME_NOREPLACE);
     if (rc != 0 && errno == EINVAL) /* a file system without it: ids are random enough */
         rc = renameat(dir_fd, from, dir_fd, to);

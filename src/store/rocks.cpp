@@ -527,6 +527,8 @@ void rocks_rest(struct engine *e)
     std::shared_lock<std::shared_mutex> shared(r->life);
     if (r->cache != nullptr)
         r->cache->EraseUnRefEntries();
+    std::lock_guard<std::mutex> lock(r->spares_lock);
+    r->spares.clear();
 }
 
 void rocks_close(struct engine *e)

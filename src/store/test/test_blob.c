@@ -325,6 +325,26 @@ static void test_taken_ids(void **state)
     }
 }
 
+/* Every folder that a blob can go to is there, and on the disk, before the first blob: none is made
+ * between a blob and the commit that names it. */
+static void test_folders_are_there_first(void **state)
+{
+    struct room *r = *state;
+    char path[160];
+    struct stat st;
+    for (int again = 0; again < 2; again++) {
+        for (int i = 0; i < 256; i++) {
+            (void)snprintf(path, sizeof path, "%s/%02x", r->dir, i);
+            assert_int_equal(stat(path, &st), 0);
+            assert_int_equal(st.st_mode & (S_IFMT | 0777), S_IFDIR | 0700);
+        }
+        blobs_close(r->blobs);
+        (void)snprintf(path, sizeof path, "%s/7f", r->dir);
+        assert_int_equal(rmdir(path), 0); /* as a copy that leaves empty folders out */
+        OK(blobs_open(r->dir, &r->blobs));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +355,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_nothing_in_clear_text, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_delete_and_sweep, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_taken_ids, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_folders_are_there_first, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
