@@ -53,7 +53,8 @@ unit:
 	WARD_VENV=$(abspath $(VENV)) meson test -C $(SAN) --print-errorlogs --num-processes $(JOBS)
 
 e2e:
-	$(VENV)/bin/python tests/run.py --ward $(SAN)/ward --fast $(BUILD)/ward --node $(NODE)
+	$(VENV)/bin/python tests/run.py --jobs $(JOBS) --ward $(SAN)/ward --fast $(BUILD)/ward \
+	    --node $(NODE)
 
 fuzz: deps
 	tools/fuzz.sh

@@ -181,7 +181,8 @@ static void record(struct buf *b)
     switch (below(4)) {
     case 0: buf_c(b, ",\"requestParameters\":null"); break;
     case 1:
-        buf_c(b, ",\"requestParameters\":[{\"bucketName\":\"alpha\"},{\"a\":{\"b\":\"alpha-one\"}}]");
+        buf_c(b, ",\"requestParameters\":[{\"bucketName\":\"alpha\"},"
+                 "{\"a\":{\"b\":\"alpha-one\"}}]");
         break;
     default:
         buf_c(b, ",\"requestParameters\":{\"x\":1");
