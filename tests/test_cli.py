@@ -106,8 +106,9 @@ class Running(unittest.TestCase):
             self.assertEqual((code, json.loads(out)["endpoint"]), (0, w.endpoint))
             code, out, _ = ward("env", "--data", w.data)
             self.assertEqual(code, 0)
-            self.assertIn("unset AWS_SESSION_TOKEN AWS_PROFILE", out)
+            self.assertIn("unset AWS_SESSION_TOKEN AWS_SECURITY_TOKEN AWS_PROFILE", out)
             self.assertIn("AWS_ENDPOINT_URL_S3", out)
+            self.shells(w, out)
             code, out, _ = ward("down", "--data", w.data)
             self.assertEqual((code, out), (0, "Ward has stopped.\n"))
             w.process.wait(60)
@@ -117,6 +118,26 @@ class Running(unittest.TestCase):
             self.assertEqual(ward("ledger", "--data", w.data)[0], 0)
         finally:
             w.remove()
+
+    def shells(self, w, out):
+        """An aws that does not know AWS_ENDPOINT_URL is told, whatever the shell or an alias."""
+        with tempfile.TemporaryDirectory() as folder:
+            fake = os.path.join(folder, "aws")
+            with open(fake, "w", encoding="utf-8") as f:
+                f.write('#!/bin/sh\nprintf "%s|" "$@"\necho "$AWS_PROFILE"\n')
+            os.chmod(fake, 0o755)
+            script = os.path.join(folder, "script")
+            with open(script, "w", encoding="utf-8") as f:
+                f.write(f"set -e\nalias aws='aws --profile other'\neval \"$(cat '{folder}/env')\"\n"
+                        "aws sqs 'a b'\nunset AWS_ENDPOINT_URL\naws sqs\n")
+            with open(os.path.join(folder, "env"), "w", encoding="utf-8") as f:
+                f.write(out)
+            env = {"PATH": folder + ":" + os.environ["PATH"], "AWS_PROFILE": "other"}
+            for shell in (["sh"], ["bash"], ["bash", "-O", "expand_aliases"]):
+                done = subprocess.run([*shell, script], capture_output=True, text=True, env=env,
+                                      timeout=60)
+                self.assertEqual((done.returncode, done.stdout, done.stderr),
+                                 (0, f"--endpoint-url={w.endpoint}|sqs|a b|\nsqs|\n", ""), shell)
 
     def test_a_blueprint_in_another_region(self):
         with Ward("--region", "eu-west-1", "--blueprint", "goodbuy") as w:

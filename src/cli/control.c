@@ -133,6 +133,21 @@ static void export_line(const char *name, struct str value)
     puts("'");
 }
 
+/* What would win over the lines above. */
+static const char elsewhere[] =
+    "unset AWS_SESSION_TOKEN AWS_SECURITY_TOKEN AWS_PROFILE AWS_DEFAULT_PROFILE"
+    " AWS_IGNORE_CONFIGURED_ENDPOINT_URLS\n"
+    "unset AWS_ENDPOINT_URL_KMS AWS_ENDPOINT_URL_STS AWS_ENDPOINT_URL_IAM AWS_ENDPOINT_URL_S3"
+    " AWS_ENDPOINT_URL_SQS AWS_ENDPOINT_URL_SNS\n"
+    "unset AWS_ENDPOINT_URL_LAMBDA AWS_ENDPOINT_URL_CLOUDTRAIL AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"
+    " AWS_ENDPOINT_URL_CLOUDFORMATION AWS_ENDPOINT_URL_EC2\n";
+
+/* Debian 12's aws (2.9) does not know AWS_ENDPOINT_URL, and `aws sqs` of version 1 does not obey
+ * it: both would call AWS itself. An alias of that name would be read into the function's name. */
+static const char aws_function[] =
+    "unalias aws 2>/dev/null || :\n"
+    "aws() { command aws ${AWS_ENDPOINT_URL:+--endpoint-url=\"$AWS_ENDPOINT_URL\"} \"$@\"; }\n";
+
 int cmd_env(int argc, char **argv)
 {
     struct options o;
@@ -143,7 +158,9 @@ int cmd_env(int argc, char **argv)
               "Prints the environment that aws, the SDKs, CDK and Terraform read: the\n"
               "endpoint, the administrator's key, the region and the CA certificate of the\n"
               "running Ward. It takes back what would lead elsewhere (AWS_PROFILE,\n"
-              "AWS_SESSION_TOKEN, AWS_ENDPOINT_URL_S3).\n"
+              "AWS_SESSION_TOKEN, AWS_ENDPOINT_URL_S3, …), and makes of aws a function that\n"
+              "names the endpoint, because not every version of it reads AWS_ENDPOINT_URL.\n"
+              "After `unset AWS_ENDPOINT_URL` it is the plain aws again.\n"
               "\n"
               "Environment: WARD_DATA, the data directory, instead of --data\n",
               stdout);
@@ -180,8 +197,8 @@ int cmd_env(int argc, char **argv)
         export_line("AWS_CA_BUNDLE", r.ca_file);
         export_line("NODE_EXTRA_CA_CERTS", r.ca_file);
     }
-    puts("unset AWS_SESSION_TOKEN AWS_PROFILE AWS_DEFAULT_PROFILE AWS_ENDPOINT_URL_S3 "
-         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+    fputs(elsewhere, stdout);
+    fputs(aws_function, stdout);
     secret_free(f.secret_access_key);
     return fflush(stdout) == 0 ? EXIT_OK : fail(err_errno(errno, "writing"));
 }
