@@ -6,7 +6,7 @@ VENV ?= .deps/venv
 NODE ?= .deps/node
 JOBS ?= 2
 
-.PHONY: all build run test check unit e2e san fuzz soak bench coverage deps deps-test install clean help format
+.PHONY: all build run test check clang unit e2e san fuzz soak bench coverage deps deps-test install clean help format
 
 all: build
 
@@ -44,10 +44,13 @@ run: deps
 
 test: deps-test
 	@$(MAKE) --no-print-directory build san
-	@$(MAKE) --no-print-directory check unit e2e
+	@$(MAKE) --no-print-directory check clang unit e2e
 
 check:
 	python3 tools/check_tree.py
+
+clang:
+	python3 tools/check_clang.py $(SAN) $(JOBS)
 
 unit:
 	WARD_VENV=$(abspath $(VENV)) meson test -C $(SAN) --print-errorlogs --num-processes $(JOBS)

@@ -465,7 +465,6 @@ static struct err *verify_join(struct txn *t, struct arena *a, uint64_t seq, str
 
 static struct err *verify_joins(struct store *s, struct ledger_report *r)
 {
-    struct arena *a CLEANUP(arena_free_ptr) = arena_new(64 * 1024 * 1024);
     struct arena *each CLEANUP(arena_free_ptr) = arena_new(64 * 1024 * 1024);
     struct txn *t CLEANUP(txn_abort) = NULL;
     TRY(store_begin(s, TXN_READ, &t));

@@ -28,8 +28,9 @@ static const char *const sources[] = {"s3", "iam", "kms", "cloudtrail"};
 static const char *const texts[] = {
     "alpha", "alpha-one", "ALPHA-TWO", "beta/tool", "arn:aws:iam::1:user/x", "10.1.2.3",
     "10.1.9.9", "2001:db8::7", "gamma \\\"quoted\\\"", "del\\\\ta", "\\u0061lpha-one", "", "true",
-    "evil-tool-1", "evil-tool-2/3", "a-long-text-that-goes-on-and-on-until-it-fills-more-than-two-"
-    "lines-of-a-cache-and-then-some-evil-tool-1-at-its-end-alpha"};
+    "evil-tool-1", "evil-tool-2/3",
+    ("a-long-text-that-goes-on-and-on-until-it-fills-more-than-two-lines-of-a-cache-and-then-some-"
+     "evil-tool-1-at-its-end-alpha")};
 static const char *const paths[] = {"userAgent", "sourceIPAddress", "requestParameters.bucketName",
                                     "requestParameters.a.b", "userIdentity.arn",
                                     "userIdentity.userName", "resources.ARN", "errorMessage"};
