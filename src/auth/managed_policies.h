@@ -1,7 +1,9 @@
 /* managed_policies.h: the AWS managed policies that Ward knows, by ARN.
  *
- * Those that are small and concern services of Ward. Any other ARN of AWS's is unknown: attaching
- * it answers NoSuchEntity, since granting less, or more, than AWS would be a lie either way.
+ * Those that are small and concern services of Ward; of ReadOnlyAccess and SecurityAudit the part
+ * about services that Ward has or will have, since that of others says nothing here. Any other ARN
+ * of AWS's is unknown: attaching it answers NoSuchEntity, since granting less, or more, than AWS
+ * would be a lie either way.
  * https://docs.aws.amazon.com/aws-managed-policy/latest/reference/about-managed-policy-reference.html
  * Thread rule: immutable. */
 #ifndef WARD_AUTH_MANAGED_POLICIES_H

@@ -518,8 +518,8 @@ static void managed_policies(void **state)
         assert_true(time_parse_iso8601(str_c(m->created), &ms));
         assert_true(time_parse_iso8601(str_c(m->updated), &ms));
     }
-    assert_true(n >= 15);
-    assert_null(managed_policy_find(STR("arn:aws:iam::aws:policy/SecurityAudit")));
+    assert_true(n >= 31);
+    assert_null(managed_policy_find(STR("arn:aws:iam::aws:policy/Billing")));
 }
 
 int main(void)

@@ -337,12 +337,19 @@ class Policies(Case):
         u = self.user()
         self.iam.attach_user_policy(UserName=u, PolicyArn=arn)
         self.fails("NoSuchEntity", self.iam.attach_user_policy, UserName=u,
-                   PolicyArn="arn:aws:iam::aws:policy/SecurityAudit", status=404)
+                   PolicyArn="arn:aws:iam::aws:policy/Billing", status=404)
         got = self.iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]
         self.assertIn("logs:PutLogEvents", got["Document"]["Statement"][0]["Action"])
         self.assertGreater(self.iam.get_policy(PolicyArn=arn)["Policy"]["AttachmentCount"], 0)
         self.fails("AccessDenied", self.iam.create_policy_version, PolicyArn=arn,
                    PolicyDocument=ALLOW_ALL)
+
+    def test_read_only(self):
+        u = self.user()
+        own = client("iam", self.key(u))
+        self.iam.attach_user_policy(UserName=u, PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess")
+        self.assertEqual(own.get_user(UserName=u)["User"]["UserName"], u)
+        self.fails("AccessDenied", own.create_user, UserName=name())
 
     def test_list(self):
         path = f"/{name()}/"
