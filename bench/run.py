@@ -213,7 +213,7 @@ def main():
                 return put_requests(signer_for(s.endpoint, *credentials(s)), "bench-put")
             rates("S3 PUT of 1 KiB", ward, moto, puts, a.seconds)
         if a.only in ("", "idle", "put"):
-            time.sleep(12)  # until what the load left behind is given back
+            time.sleep(30)  # until what the load left behind is given back
             mib = memory_kib(ward.process.pid) / 1024
             row("resident memory, idle after all this", mib, f"< {LIMITS['idle_mib']}", "MiB",
                 mib < LIMITS["idle_mib"])
