@@ -145,6 +145,18 @@ class FrontDoor(unittest.TestCase):
         self.refused(self.raw.send(b"{}", target="TrentService.CreateGrant"), 501,
                      "NotImplemented")
 
+    def test_services_that_are_not_there(self):
+        """In each protocol: what is not built says so."""
+        for service, call in (("dynamodb", "list_tables"), ("rds", "describe_db_clusters"),
+                              ("apigateway", "get_rest_apis"), ("cloudwatch", "list_metrics")):
+            with self.subTest(service), self.assertRaises(ClientError) as caught:
+                getattr(self.ward.client(service), call)()
+            got = caught.exception.response
+            self.assertEqual((got["Error"]["Code"], got["ResponseMetadata"]["HTTPStatusCode"]),
+                             ("NotImplemented", 501), service)
+            scope = "monitoring" if service == "cloudwatch" else service
+            self.assertIn(f'no service "{scope}"', got["Error"]["Message"], service)
+
     def test_malformed_json(self):
         for body in (b"{", b"[]", b'{"Limit":"x"}', b'{"Limit":1', b"\xff", b'{"a":' * 5000):
             status, answer, _ = self.raw.send(body)

@@ -110,6 +110,11 @@ struct op_row {
 };
 extern const struct need NO_NEEDS[1];
 
+/* What every row says; more may follow it: {OP_ROW(…), .frees = true}. */
+#define OP_ROW(room, op, what, class, needed, in, result)                                          \
+    .name = #op, .handler = room##_##op##_op, .effect = what, .audit = class, .needs = needed,     \
+    .record_in = in, .record_out = result
+
 /* Typed handler to row, checked by the compiler:
  *     OP_HANDLER(kms, Encrypt, EncryptRequest, EncryptResponse)  { use c, in, out }
  *     … .handler = kms_Encrypt_op, declared in the room's private header with OP_DECLARE(). */
@@ -161,6 +166,9 @@ struct room {
     bool global;                 /* IAM, STS's records…: region us-east-1 in records and ARNs */
     const struct job_kind *jobs; /* ends with a zero row; NULL: none */
     const struct page *pages;    /* ends with a zero row; NULL: none */
+    /* What the room adds to each record by call_record(), or NULL. c->row may be NULL, and a
+     * refused call may have come to no handler. */
+    void (*record)(struct call *c, bool ok);
     /* Once at start, before the first call: create what must exist, sweep what a crash left. */
     struct err *(*start)(struct ward *w);
     void (*stop)(struct ward *w);
@@ -216,10 +224,13 @@ bool call_is_internal(const struct call *c); /* made by a service, not by a clie
  * STR_NONE. */
 struct str call_via_service(struct call *c);
 
-/* More for the record: additionalEventData, and the resources list. */
+/* More for the record: additionalEventData (of several with one key the last counts), and the
+ * resources list (account STR_NONE: not told). */
 void call_record(struct call *c, const char *key, struct str value);
 void call_record_number(struct call *c, const char *key, int64_t number);
 void call_record_resource(struct call *c, struct str arn, struct str account, const char *type);
+/* …what all begins so: its ARNPrefix. */
+void call_record_prefix(struct call *c, struct str arn, const char *type);
 /* The row's classification overruled for this call (an alias of an op that is data for some). */
 void call_record_as(struct call *c, enum audit_class cls);
 

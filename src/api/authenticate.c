@@ -8,10 +8,10 @@ static bool is_s3(const struct line *l)
 }
 
 /* The same refusal has another name in each protocol. */
-static struct err *in_family(const struct line *l, struct err *e)
+struct err *line_in_family(const struct line *l, struct err *e)
 {
     enum protocol p = l->c.proto;
-    bool json = p == PROTO_JSON10 || p == PROTO_JSON11 || p == PROTO_REST_JSON;
+    bool json = p == PROTO_JSON10 || p == PROTO_JSON11 || p == PROTO_REST_JSON || p == PROTO_CBOR;
     if (err_has_code(e, "SignatureDoesNotMatch") && json)
         e->code = "InvalidSignatureException";
     else if (err_has_code(e, "MissingAuthenticationToken") && json)
@@ -89,7 +89,7 @@ struct err *line_authenticate(struct line *l, struct str body)
     struct call *c = &l->c;
     if (!c->sig.present) {
         if (c->row != NULL && !c->row->anonymous)
-            return in_family(l, is_s3(l) ? err_aws(403, "AccessDenied", "Access Denied")
+            return line_in_family(l, is_s3(l) ? err_aws(403, "AccessDenied", "Access Denied")
                                          : err_aws(403, "MissingAuthenticationToken",
                                                    "Request is missing Authentication Token"));
         c->id = identity_anonymous();
@@ -100,5 +100,5 @@ struct err *line_authenticate(struct line *l, struct str body)
     if (e == NULL)
         return NULL;
     c->id = (struct identity){0}; /* claimed, not proved: the record says Unknown */
-    return in_family(l, e);
+    return line_in_family(l, e);
 }

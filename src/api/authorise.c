@@ -62,6 +62,32 @@ static const char *principal_type(const struct identity *id)
     }
 }
 
+/* A service that calls with the rights of whoever called it, not as a role of its own. */
+static bool is_via(const struct line *l)
+{
+    return l->internal != NULL &&
+           (l->internal->as == AS_CALLER || l->internal->as == AS_PRINCIPAL);
+}
+
+/* The services between the principal and this call, the first one first:
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-calledvia */
+static void called_via_keys(struct line *l)
+{
+    struct str *chain = ARENA_ARRAY(l->arena, CALL_DEPTH_MAX + 1, struct str);
+    size_t at = CALL_DEPTH_MAX + 1; /* filled from its end */
+    for (const struct line *up = l; is_via(up) && at > 0;) {
+        chain[--at] = str_c(up->internal->service);
+        if (up->internal->as != AS_CALLER)
+            break; /* there the work was taken up for the principal */
+        up = (const struct line *)up->internal->from;
+    }
+    chain += at;
+    size_t n = CALL_DEPTH_MAX + 1 - at;
+    call_key_list(&l->c, "aws:CalledVia", chain, n);
+    call_key(&l->c, "aws:CalledViaFirst", chain[0]);
+    call_key(&l->c, "aws:CalledViaLast", chain[n - 1]);
+}
+
 static void identity_keys(struct line *l)
 {
     struct call *c = &l->c;
@@ -69,15 +95,10 @@ static void identity_keys(struct line *l)
     call_key(c, "aws:PrincipalType", str_c(principal_type(id)));
     bool service = id->who.kind == PRINCIPAL_SERVICE;
     call_key(c, "aws:PrincipalIsAWSService", service ? STR("true") : STR("false"));
-    bool via = !service && l->internal != NULL;
+    bool via = !service && is_via(l);
     call_key(c, "aws:ViaAWSService", via ? STR("true") : STR("false"));
-    if (via) {
-        struct str *chain = ARENA_NEW(c->arena, struct str);
-        *chain = str_c(l->internal->service);
-        call_key_list(c, "aws:CalledVia", chain, 1);
-        call_key(c, "aws:CalledViaFirst", *chain);
-        call_key(c, "aws:CalledViaLast", *chain);
-    }
+    if (via)
+        called_via_keys(l);
     if (service) {
         call_key(c, "aws:PrincipalServiceName", id->who.service);
         call_key(c, "aws:SourceAccount", c->account);

@@ -19,6 +19,8 @@ static const char *content_type(enum protocol proto)
         return "text/xml";
     case PROTO_EC2:
         return "text/xml;charset=UTF-8";
+    case PROTO_CBOR:
+        return "application/cbor";
     }
     return "";
 }
@@ -309,6 +311,8 @@ struct err *codec_decode(struct arena *a, const struct service_model *m, const s
     case PROTO_EC2:
         e = query_decode(a, op->input, r, proto == PROTO_EC2, value);
         break;
+    case PROTO_CBOR:
+        return err_new(ERR_UNSUPPORTED, "The protocol rpc-v2-cbor is not implemented.");
     }
     TRY(e);
     TRY(arena_check(a));
@@ -356,7 +360,8 @@ struct error_facts {
 /* AWS's names for what the kinds mean; the protocols' families spell them differently. */
 static const char *kind_code(enum protocol proto, enum err_kind kind)
 {
-    bool json = proto == PROTO_JSON10 || proto == PROTO_JSON11 || proto == PROTO_REST_JSON;
+    bool json = proto == PROTO_JSON10 || proto == PROTO_JSON11 || proto == PROTO_REST_JSON ||
+                proto == PROTO_CBOR;
     bool s3 = proto == PROTO_REST_XML;
     bool ec2 = proto == PROTO_EC2;
     switch (kind) {
@@ -444,6 +449,29 @@ static void encode_error_json(struct arena *a, const struct service_model *m, en
                     arena_fmt(a, "%s;%s", f->code, f->client_fault ? "Sender" : "Receiver"));
 }
 
+/* A text string of CBOR (RFC 8949 3.1). */
+static void put_cbor_text(struct buf *b, struct str s)
+{
+    if (s.n < 24) {
+        buf_char(b, (char)(0x60 | s.n));
+    } else {
+        buf_char(b, 0x79); /* two bytes of length follow: no message is longer */
+        buf_u16(b, (uint16_t)s.n);
+    }
+    buf_str(b, s);
+}
+
+static void encode_error_cbor(const struct error_facts *f, struct str message,
+                              struct wire_response *out)
+{
+    wire_header(out, STR("smithy-protocol"), STR("rpc-v2-cbor"));
+    buf_char(&out->body, (char)0xa2); /* a map of two */
+    put_cbor_text(&out->body, STR("__type"));
+    put_cbor_text(&out->body, str_c(f->type));
+    put_cbor_text(&out->body, STR("message"));
+    put_cbor_text(&out->body, message);
+}
+
 static void encode_error_xml(const struct service_model *m, enum protocol proto,
                              const struct error_facts *f, struct str message,
                              const char *request_id, struct str resource, struct str host_id,
@@ -496,6 +524,8 @@ void codec_encode_error(struct arena *a, const struct service_model *m, const st
     wire_header(out, STR("Content-Type"), str_c(content_type(proto)));
     if (proto == PROTO_JSON10 || proto == PROTO_JSON11 || proto == PROTO_REST_JSON)
         encode_error_json(a, m, proto, &f, message, out);
+    else if (proto == PROTO_CBOR)
+        encode_error_cbor(&f, message, out);
     else
         encode_error_xml(m, proto, &f, message, request_id, resource,
                          enc_base64(a, str_c(request_id)), out);

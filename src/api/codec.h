@@ -4,6 +4,7 @@
  *   PROTO_REST_JSON   …/aws-restjson1-protocol.html
  *   PROTO_REST_XML    …/aws-restxml-protocol.html
  *   PROTO_QUERY, EC2  …/aws-query-protocol.html, …/aws-ec2-query-protocol.html
+ *   PROTO_CBOR        https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html: errors
  *
  * Decoding is bounded and checks types only; constraints are checked later by shape_validate(), so
  * that who may not call learns nothing. Unknown members, parameters and headers are ignored, as AWS

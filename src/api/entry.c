@@ -169,7 +169,11 @@ static void run_buffered(struct line *l, struct str body)
     struct err *parsed = l->body_err; /* from the head */
     l->body_err = NULL;
     l->wire.body = body;
-    struct err *e = parsed != NULL ? parsed : line_identify(l, body);
+    struct err *e = line_identify(l, body);
+    if (parsed != NULL) { /* whatever it means, it is answered in its own form */
+        err_free(e);
+        e = line_in_family(l, parsed);
+    }
     /* Who calls is settled before what they asked for is judged: an unknown operation of an
      * unsigned request is an unsigned request. */
     struct err *auth = parsed != NULL || l->c.room == NULL ? NULL : line_authenticate(l, body);
@@ -332,6 +336,41 @@ static void on_end(void *ctx UNUSED, struct http_exchange *x)
         finish(l);
 }
 
+/* What is wrong with a body, in the words of AWS: S3's
+ * (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html), or those of the others. */
+static struct err *body_fault(const struct line *l, int status, const char *words)
+{
+    bool s3 = l->c.proto == PROTO_REST_XML;
+    switch (status) {
+    case 408:
+        return err_aws(s3 ? 400 : 408, "RequestTimeout",
+                       "Your socket connection to the server was not read from or written to "
+                       "within the timeout period. Idle connections will be closed.");
+    case 413:
+        return s3 ? err_aws(400, "MaxMessageLengthExceeded", "Your request was too large.")
+                  : err_aws(413, "RequestEntityTooLarge", "%s", words);
+    case 503:
+        return s3 ? err_aws(503, "SlowDown", "Please reduce your request rate.")
+                  : err_aws(503, "ServiceUnavailable", "Ward is busy; try again.");
+    default:
+        return err_aws(400, s3 ? "InvalidRequest" : "BadRequest", "%s", words);
+    }
+}
+
+static void on_fault(void *ctx UNUSED, struct http_exchange *x, int status, const char *words)
+{
+    struct line *l = x->ctx;
+    if (l->answered)
+        return;
+    if (l->c.room == NULL)
+        line_identify_head(l);
+    if (status == 503)
+        call_header(&l->c, "Retry-After", STR("1"));
+    struct err *e = l->body_err; /* what was found before counts */
+    l->body_err = NULL;
+    refuse(l, e != NULL ? line_in_family(l, e) : body_fault(l, status, words));
+}
+
 static void on_done(void *ctx UNUSED, struct http_exchange *x)
 {
     struct line *l = x->ctx;
@@ -349,7 +388,8 @@ static void on_done(void *ctx UNUSED, struct http_exchange *x)
 struct http_handler api_http_handler(struct ward *w)
 {
     return (struct http_handler){
-        .ctx = w, .on_head = on_head, .on_data = on_data, .on_end = on_end, .on_done = on_done};
+        .ctx = w, .on_head = on_head, .on_data = on_data, .on_end = on_end, .on_fault = on_fault,
+        .on_done = on_done};
 }
 
 /* -- start and stop ---------------------------------------------------------------------------- */

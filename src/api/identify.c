@@ -3,6 +3,8 @@
  * else claims. */
 #include "line.h"
 
+enum { SERVICE_SHOWN_MAX = 40 };
+
 const struct room *room_by_name(const struct ward *w, const char *name)
 {
     for (size_t i = 0; i < w->n_rooms; i++)
@@ -58,6 +60,34 @@ static const struct room *room_by_version(const struct ward *w, struct str servi
     return NULL;
 }
 
+/* For a service of AWS's that Ward does not have: what is not built says so. STR_NONE's scope, and
+ * that of a room, mean something else is wrong: `otherwise`. */
+static struct err *no_service(const struct line *l, struct err *otherwise)
+{
+    struct str service = l->c.sig.service;
+    if (service.n == 0 || room_by_scope(l->c.ward, service) != NULL)
+        return otherwise;
+    err_free(otherwise);
+    return err_aws(501, "NotImplemented",
+                   "This version of Ward has no service \"%.*s\". The README lists those that it has.",
+                   STR_ARG(str_take(service, SERVICE_SHOWN_MAX)));
+}
+
+/* POST /service/NAME/operation/OP: https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html
+ * No room speaks it; whoever tries is told so in the form that its client reads. */
+static struct err *identify_cbor(struct line *l)
+{
+    struct str path = l->wire.path;
+    struct str op = str_skip(path, (size_t)(str_rfind_char(path, '/') + 1));
+    l->c.proto = PROTO_CBOR;
+    l->c.room = room_by_scope(l->c.ward, l->c.sig.service);
+    if (l->c.room == NULL || !model_knows(l->c.room->model, op))
+        return no_service(
+            l, err_aws(404, "UnknownOperationException", "The operation is not known."));
+    l->event_name = arena_cstr(l->arena, op);
+    return err_aws(501, "NotImplemented", "The protocol rpc-v2-cbor is not implemented.");
+}
+
 static struct err *set_op(struct line *l, struct str name)
 {
     struct call *c = &l->c;
@@ -87,8 +117,8 @@ static struct err *identify_target(struct line *l, struct str target)
     struct str type = wire_req_header(&l->wire, "Content-Type");
     l->c.proto = str_starts_c(type, "application/x-amz-json-1.0") ? PROTO_JSON10 : PROTO_JSON11;
     if (r == NULL)
-        return err_aws(400, "UnknownOperationException",
-                       "X-Amz-Target names no service that Ward has.");
+        return no_service(l, err_aws(400, "UnknownOperationException",
+                                     "X-Amz-Target names no service that Ward has."));
     l->c.room = r;
     return set_op(l, str_skip(target, (size_t)dot + 1));
 }
@@ -101,8 +131,8 @@ static struct err *identify_query(struct line *l, struct str action)
         r = room_by_scope(l->c.ward, l->c.sig.service);
     l->c.proto = PROTO_QUERY;
     if (r == NULL || !(speaks(r->model, PROTO_QUERY) || speaks(r->model, PROTO_EC2)))
-        return err_aws(400, "InvalidAction",
-                       "Action and Version name no operation that Ward has.");
+        return no_service(l, err_aws(400, "InvalidAction",
+                                     "Action and Version name no operation that Ward has."));
     if (speaks(r->model, PROTO_EC2))
         l->c.proto = PROTO_EC2;
     l->c.room = r;
@@ -141,6 +171,15 @@ static struct str bucket_of_host(struct str host)
     return STR_NONE;
 }
 
+/* https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html: the only operation of S3 that
+ * its content type names. */
+static bool is_form_upload(const struct line *l)
+{
+    struct str type = wire_req_header(&l->wire, "Content-Type");
+    return l->c.proto == PROTO_REST_XML && str_is(l->wire.method, "POST") &&
+           str_ieq(str_take(type, 19), STR("multipart/form-data"));
+}
+
 static struct err *identify_rest(struct line *l)
 {
     struct call *c = &l->c;
@@ -155,10 +194,11 @@ static struct err *identify_rest(struct line *l)
     }
     if (r == NULL && c->sig.service.n == 0)
         r = room_by_name(c->ward, "s3"); /* unsigned: only S3 has objects for everybody */
-    c->proto = PROTO_REST_XML;
+    c->proto = r == NULL ? PROTO_REST_JSON : PROTO_REST_XML;
     if (r == NULL)
-        return err_aws(400, "UnknownOperationException",
-                       "The signature's scope and the path name no service that Ward has.");
+        return no_service(l, err_aws(400, "UnknownOperationException",
+                                     "The signature's scope and the path name no service that Ward "
+                                     "has."));
     c->room = r;
     c->proto = r->model->protocols[0];
     if (c->proto == PROTO_REST_XML) {
@@ -167,6 +207,10 @@ static struct err *identify_rest(struct line *l)
             path = arena_fmt(l->arena, "/%.*s%.*s", STR_ARG(bucket), STR_ARG(path));
     }
     TRY(route_rest(l->arena, r->model, &l->wire, path, &op));
+    if (op == NULL && is_form_upload(l)) {
+        l->event_name = "PostObject";
+        return err_not_implemented(c, "PostObject");
+    }
     if (op == NULL)
         return c->proto == PROTO_REST_XML
                    ? err_aws(405, "MethodNotAllowed",
@@ -181,6 +225,8 @@ struct err *line_identify(struct line *l, struct str body)
     struct str target = wire_req_header(&l->wire, "X-Amz-Target");
     if (target.p != NULL)
         return identify_target(l, target);
+    if (str_is(wire_req_header(&l->wire, "smithy-protocol"), "rpc-v2-cbor"))
+        return identify_cbor(l);
     struct str type = wire_req_header(&l->wire, "Content-Type");
     if (str_is(l->wire.method, "POST") &&
         str_starts_c(type, "application/x-www-form-urlencoded") && body.n > 0) {
@@ -197,4 +243,20 @@ struct err *line_identify(struct line *l, struct str body)
     if (action.p != NULL && wire_param(&l->wire, "Version").p != NULL)
         return identify_query(l, action);
     return identify_rest(l);
+}
+
+void line_identify_head(struct line *l)
+{
+    struct call *c = &l->c;
+    const struct room *r =
+        c->sig.service.n > 0 ? room_by_scope(c->ward, c->sig.service) : NULL;
+    bool query = r != NULL && (speaks(r->model, PROTO_QUERY) || speaks(r->model, PROTO_EC2));
+    struct str type = wire_req_header(&l->wire, "Content-Type");
+    if (query && wire_req_header(&l->wire, "X-Amz-Target").p == NULL &&
+        str_starts_c(type, "application/x-www-form-urlencoded")) {
+        c->room = r; /* the Action is in the body */
+        c->proto = speaks(r->model, PROTO_EC2) ? PROTO_EC2 : PROTO_QUERY;
+        return;
+    }
+    err_free(line_identify(l, STR_NONE)); /* what it says of the body does not count any more */
 }

@@ -14,8 +14,9 @@ struct extra { /* additionalEventData */
 };
 
 struct recorded_resource {
-    struct str arn, account;
+    struct str arn, account; /* account STR_NONE: not told */
     const char *type;
+    bool prefix; /* the ARN is the beginning of many */
 };
 
 struct line {
@@ -69,6 +70,9 @@ static inline struct line *line_of(struct call *c)
 
 /* identify.c */
 struct err *line_identify(struct line *l, struct str body) MUST_CHECK;
+/* What the head alone tells of a request whose body never came whole: the room, as far as it can be
+ * known, and the protocol to answer in. */
+void line_identify_head(struct line *l);
 const struct room *room_by_name(const struct ward *w, const char *name);
 static inline const char *row_event_name(const struct op_row *row)
 {
@@ -80,13 +84,28 @@ const struct op_row *room_row(const struct room *r, struct str op);
 struct err *line_authenticate(struct line *l,
                               struct str body) MUST_CHECK; /* body p NULL: streamed */
 
+/* A refusal of a signature under the name that it has in the call's protocol. */
+struct err *line_in_family(const struct line *l, struct err *e) MUST_CHECK;
+
 /* authorise.c */
 struct err *line_authorise(struct line *l) MUST_CHECK;
 void line_global_keys(struct line *l);
 
-/* record.c: one CloudTrail event for the call as it ended. `e` NULL: success. */
-struct err *line_record(struct line *l, const struct err *e, struct buf *json,
-                        struct ledger_record *out) MUST_CHECK;
+/* record.c: the CloudTrail event of the call as it ended, `e` NULL: success. The first is the
+ * caller's account's; where something of another account was used, its owner gets a copy. Clear it
+ * whatever the result. */
+enum { LINE_COPIES_MAX = 3 };
+struct line_records {
+    struct buf json[LINE_COPIES_MAX];
+    struct ledger_record v[LINE_COPIES_MAX];
+    size_t n;
+};
+struct err *line_record(struct line *l, const struct err *e,
+                        struct line_records *out) MUST_CHECK;
+void line_records_clear(struct line_records *r);
+/* record_rest.c: requestParameters and responseElements of S3's calls. */
+void record_rest_request(struct jw *w, const struct call *c);
+void record_rest_response(struct jw *w, const struct call *c);
 struct str line_service_tag(const struct line *l); /* "kms.amazonaws.com" */
 
 /* pipeline.c: from authorise to commit; the call's error, or the mark of is_park_signal(). */

@@ -39,13 +39,12 @@ static struct err *audit_and_commit(struct line *l)
         txn_abort(&c->txn);
         return NULL;
     }
-    struct buf json CLEANUP(buf_clear) = BUF_INIT(LEDGER_RECORD_MAX);
-    struct ledger_record rec;
-    TRY(line_record(l, NULL, &json, &rec));
+    struct line_records r CLEANUP(line_records_clear) = {0};
+    TRY(line_record(l, NULL, &r));
     if (c->row->effect == OP_WRITE)
-        return ledger_commit(c->ward->ledger, &c->txn, &rec, 1);
+        return ledger_commit(c->ward->ledger, &c->txn, r.v, r.n);
     txn_abort(&c->txn);
-    return ledger_append(c->ward->ledger, &rec, 1);
+    return ledger_append(c->ward->ledger, r.v, r.n);
 }
 
 /* Once through the transaction. */
@@ -135,11 +134,10 @@ void line_record_refusal(struct line *l, const struct err *e)
         return;
     if (c->account.n == 0 && l->resources.n == 0 && !within_rate())
         return;
-    struct buf json CLEANUP(buf_clear) = BUF_INIT(LEDGER_RECORD_MAX);
-    struct ledger_record rec;
-    struct err *f = line_record(l, e, &json, &rec);
+    struct line_records r CLEANUP(line_records_clear) = {0};
+    struct err *f = line_record(l, e, &r);
     if (f == NULL)
-        f = ledger_append(c->ward->ledger, &rec, 1);
+        f = ledger_append(c->ward->ledger, r.v, r.n);
     /* The call failed already and changed nothing: its answer stands even if the disk is full. */
     log_err(LOG_ERROR, "a refusal could not be recorded", f);
 }

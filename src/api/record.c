@@ -5,29 +5,43 @@
 
 enum { RECORD_USER_AGENT_MAX = 1024, RECORD_USUAL = 2048 };
 
+static void add_extra(struct line *l, struct extra x)
+{
+    for (size_t i = 0; i < l->extras.n; i++)
+        if (strcmp(l->extras.v[i].key, x.key) == 0) {
+            l->extras.v[i] = x;
+            return;
+        }
+    VEC_PUSH(l->arena, &l->extras, x);
+}
+
 void call_record(struct call *c, const char *key, struct str value)
 {
-    struct line *l = line_of(c);
-    struct extra x = {.key = key, .value = value.p != NULL ? value : STR("")};
-    VEC_PUSH(l->arena, &l->extras, x);
+    add_extra(line_of(c), (struct extra){key, value.p != NULL ? value : STR(""), 0});
 }
 
 void call_record_number(struct call *c, const char *key, int64_t number)
 {
-    struct line *l = line_of(c);
-    struct extra x = {.key = key, .value = STR_NONE, .number = number};
-    VEC_PUSH(l->arena, &l->extras, x);
+    add_extra(line_of(c), (struct extra){key, STR_NONE, number});
+}
+
+static void add_resource(struct line *l, struct recorded_resource r)
+{
+    for (size_t i = 0; i < l->resources.n; i++)
+        if (str_eq(l->resources.v[i].arn, r.arn) && l->resources.v[i].prefix == r.prefix)
+            return;
+    if (l->resources.n < CALL_RESOURCES_MAX)
+        VEC_PUSH(l->arena, &l->resources, r);
 }
 
 void call_record_resource(struct call *c, struct str arn, struct str account, const char *type)
 {
-    struct line *l = line_of(c);
-    for (size_t i = 0; i < l->resources.n; i++)
-        if (str_eq(l->resources.v[i].arn, arn))
-            return;
-    struct recorded_resource r = {arn, account, type};
-    if (l->resources.n < CALL_RESOURCES_MAX)
-        VEC_PUSH(l->arena, &l->resources, r);
+    add_resource(line_of(c), (struct recorded_resource){arn, account, type, false});
+}
+
+void call_record_prefix(struct call *c, struct str arn, const char *type)
+{
+    add_resource(line_of(c), (struct recorded_resource){arn, STR_NONE, type, true});
 }
 
 void call_record_as(struct call *c, enum audit_class cls)
@@ -61,7 +75,8 @@ static void session_context(struct jw *w, const struct identity *id)
     jw_end(w);
 }
 
-static void user_identity(struct jw *w, const struct line *l)
+/* The owner of what was used learns who it was, not by which name or key: as CloudTrail has it. */
+static void user_identity(struct jw *w, const struct line *l, bool for_owner)
 {
     const struct identity *id = &l->c.id;
     static const char *const types[] = {[PRINCIPAL_ANONYMOUS] = "AWSAccount",
@@ -78,8 +93,15 @@ static void user_identity(struct jw *w, const struct line *l)
         jw_end(w);
         return;
     }
-    jw_kc(w, "type", types[id->who.kind]);
-    if (id->who.kind == PRINCIPAL_SERVICE) {
+    bool is_foreign = for_owner && id->who.kind != PRINCIPAL_SERVICE &&
+                      id->who.kind != PRINCIPAL_ANONYMOUS;
+    jw_kc(w, "type", is_foreign ? "AWSAccount" : types[id->who.kind]);
+    if (is_foreign) {
+        jw_ks(w, "principalId", id->who.user_id);
+        jw_ks(w, "accountId", id->who.account);
+        if (l->internal != NULL)
+            jw_kc(w, "invokedBy", l->internal->service);
+    } else if (id->who.kind == PRINCIPAL_SERVICE) {
         jw_ks(w, "invokedBy", id->who.service);
     } else if (id->who.kind == PRINCIPAL_ANONYMOUS) {
         jw_kc(w, "principalId", "");
@@ -139,16 +161,21 @@ static void parameters(struct jw *w, const struct line *l, const struct err *e)
         jw_null(w);
         return;
     }
-    if (c->in != NULL && c->row != NULL && c->op->input != NULL && c->row->record_in != NULL)
+    bool rest = c->proto == PROTO_REST_XML;
+    if (c->in == NULL || c->row == NULL || c->op->input == NULL || c->row->record_in == NULL)
+        jw_null(w);
+    else if (rest)
+        record_rest_request(w, c);
+    else
         shape_record(w, c->op->input, c->in, c->row->record_in);
-    else
-        jw_null(w);
     jw_key(w, "responseElements");
-    if (e == NULL && c->out != NULL && c->row != NULL && c->op->output != NULL &&
-        c->row->record_out != NULL)
-        shape_record(w, c->op->output, c->out, c->row->record_out);
-    else
+    if (e != NULL || c->out == NULL || c->row == NULL || c->op->output == NULL ||
+        c->row->record_out == NULL)
         jw_null(w);
+    else if (rest)
+        record_rest_response(w, c);
+    else
+        shape_record(w, c->op->output, c->out, c->row->record_out);
 }
 
 static void extras_and_resources(struct jw *w, const struct line *l)
@@ -173,7 +200,7 @@ static void extras_and_resources(struct jw *w, const struct line *l)
         if (r->account.n > 0)
             jw_ks(w, "accountId", r->account);
         jw_kc(w, "type", r->type);
-        jw_ks(w, "ARN", r->arn);
+        jw_ks(w, r->prefix ? "ARNPrefix" : "ARN", r->arn);
         jw_end(w);
     }
     jw_end(w);
@@ -197,24 +224,26 @@ static bool reads_only(const struct call *c)
     return c->row != NULL && (c->row->effect == OP_READ || c->row->read_only_record);
 }
 
-struct err *line_record(struct line *l, const struct err *e, struct buf *json,
-                        struct ledger_record *out)
+struct copy {
+    struct str account;
+    const char *shared_id; /* NULL: the only one */
+    bool owner;            /* whose resource it was, not who called */
+};
+
+static struct err *write_event(struct line *l, const struct err *e, const struct copy *to,
+                               struct buf *json)
 {
     const struct call *c = &l->c;
     bool data = l->audit == AUDIT_DATA;
     char when[TIME_TEXT_MAX], event_id[37];
     time_iso8601(c->now_ms, when);
     rand_uuid(event_id);
-    struct str account = c->account.n > 0 ? c->account : STR("ward");
-    if (c->id.who.kind == PRINCIPAL_ANONYMOUS && l->resources.n > 0 &&
-        l->resources.v[0].account.n > 0)
-        account = l->resources.v[0].account; /* whose bucket it is */
     (void)buf_reserve(json, RECORD_USUAL); /* grown once */
     struct jw w = jw_to(json);
     jw_obj(&w);
     jw_kc(&w, "eventVersion", "1.11");
     jw_key(&w, "userIdentity");
-    user_identity(&w, l);
+    user_identity(&w, l, to->owner);
     jw_kc(&w, "eventTime", when);
     jw_kc(&w, "eventSource", c->room != NULL ? c->room->event_source : "ward.amazonaws.com");
     jw_kc(&w, "eventName", l->event_name != NULL ? l->event_name : "Unknown");
@@ -229,24 +258,82 @@ struct err *line_record(struct line *l, const struct err *e, struct buf *json,
     jw_kb(&w, "readOnly", reads_only(c));
     jw_kc(&w, "eventType", "AwsApiCall");
     jw_kb(&w, "managementEvent", !data);
-    jw_ks(&w, "recipientAccountId", account);
+    jw_ks(&w, "recipientAccountId", to->account);
+    if (to->shared_id != NULL)
+        jw_kc(&w, "sharedEventID", to->shared_id);
     jw_kc(&w, "eventCategory", data ? "Data" : "Management");
     tls_details(&w, l);
     jw_end(&w);
-    if (!buf_ok(json) && !l->record_short) {
-        l->record_short = true;
-        buf_reset(json);
-        call_record(&l->c, "omitted", STR("requestParameters and responseElements: too large"));
-        return line_record(l, e, json, out);
+    if (buf_ok(json) || l->record_short)
+        return buf_check(json);
+    l->record_short = true;
+    buf_reset(json);
+    call_record(&l->c, "omitted", STR("requestParameters and responseElements: too large"));
+    return write_event(l, e, to, json);
+}
+
+static bool is_among(struct str account, const struct copy *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(v[i].account, account))
+            return true;
+    return false;
+}
+
+/* Whose resources were used, besides v[0]'s own. An input can name any account: only those that
+ * this installation has get a copy. */
+static struct err *add_owners(struct line *l, struct copy *v, size_t *n)
+{
+    struct txn *t CLEANUP(txn_abort) = NULL;
+    for (size_t i = 0; i < l->resources.n && *n < LINE_COPIES_MAX; i++) {
+        struct str account = l->resources.v[i].account;
+        if (account.n == 0 || is_among(account, v, *n))
+            continue;
+        if (t == NULL)
+            TRY(store_begin(l->c.ward->store, TXN_LOOK, &t));
+        if (identity_account_exists(t, account))
+            v[(*n)++] = (struct copy){.account = account, .owner = true};
     }
-    TRY(buf_check(json));
-    *out = (struct ledger_record){
-        .account = account,
-        .time_ms = c->now_ms,
-        .flags = (data ? LEDGER_DATA : 0u) | (reads_only(c) ? LEDGER_READ_ONLY : 0u) |
-                 (e != NULL ? LEDGER_ERROR : 0u) | (l->internal != NULL ? LEDGER_INTERNAL : 0u),
-        .json = buf_view(json)};
     return NULL;
+}
+
+/* https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+ * (recipientAccountId, sharedEventID) */
+struct err *line_record(struct line *l, const struct err *e, struct line_records *out)
+{
+    const struct call *c = &l->c;
+    char shared_id[37];
+    size_t n = 1;
+    if (c->room != NULL && c->room->record != NULL)
+        c->room->record(&l->c, e == NULL);
+    struct copy to[LINE_COPIES_MAX] = {{.account = c->account.n > 0 ? c->account : STR("ward")}};
+    for (size_t i = 0; c->id.who.kind == PRINCIPAL_ANONYMOUS && i < l->resources.n; i++)
+        if (l->resources.v[i].account.n > 0)
+            to[0].account = l->resources.v[i].account; /* whose bucket it is */
+    if (c->id.who.kind != 0)
+        TRY(add_owners(l, to, &n));
+    if (n > 1)
+        rand_uuid(shared_id);
+    for (size_t i = 0; i < n; i++) {
+        buf_init(&out->json[i], LEDGER_RECORD_MAX);
+        to[i].shared_id = n > 1 ? shared_id : NULL;
+        TRY(write_event(l, e, &to[i], &out->json[i]));
+        out->v[i] = (struct ledger_record){
+            .account = to[i].account,
+            .time_ms = c->now_ms,
+            .flags = (l->audit == AUDIT_DATA ? LEDGER_DATA : 0u) |
+                     (reads_only(c) ? LEDGER_READ_ONLY : 0u) | (e != NULL ? LEDGER_ERROR : 0u) |
+                     (l->internal != NULL ? LEDGER_INTERNAL : 0u),
+            .json = buf_view(&out->json[i])};
+    }
+    out->n = n;
+    return NULL;
+}
+
+void line_records_clear(struct line_records *r)
+{
+    for (size_t i = 0; i < LINE_COPIES_MAX; i++)
+        buf_clear(&r->json[i]);
 }
 
 struct err *service_event_commit(struct ward *w, struct txn **t, const struct service_event *ev)

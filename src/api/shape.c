@@ -166,23 +166,12 @@ static void record_key(struct jw *w, const char *name)
     jw_key(w, key);
 }
 
-/* S3's records name what came in headers as the headers do, and the bucket "bucketName". */
-static void member_key(struct jw *w, const struct shape_member *m)
-{
-    if (m->loc == LOC_HEADER && strncmp(m->wire, "x-amz-", 6) == 0)
-        jw_key(w, m->wire);
-    else if (m->loc == LOC_URI && strcmp(m->name, "Bucket") == 0)
-        jw_key(w, "bucketName");
-    else
-        record_key(w, m->name);
-}
-
 static void record_member(struct jw *w, const struct shape_member *m, const void *value, int depth)
 {
     const void *p = member_value(m, value);
     if (p == NULL || m->shape->kind == SH_STREAM || m->shape->kind == SH_BLOB)
         return;
-    member_key(w, m);
+    record_key(w, m->name);
     if (m->sensitive)
         jw_c(w, "HIDDEN_DUE_TO_SECURITY_REASONS");
     else
@@ -258,7 +247,7 @@ static void record_value(struct jw *w, const struct shape *s, const void *p, int
     }
 }
 
-static bool listed(const char *only, const char *name)
+bool shape_listed(const char *only, const char *name)
 {
     if (only == NULL)
         return false;
@@ -275,7 +264,8 @@ void shape_record(struct jw *w, const struct shape *s, const void *value, const 
 {
     jw_obj(w);
     for (uint32_t i = 0; s != NULL && value != NULL && i < s->n_members; i++)
-        if (member_value(&s->members[i], value) != NULL && listed(only, s->members[i].name))
+        if (member_value(&s->members[i], value) != NULL &&
+            shape_listed(only, s->members[i].name))
             record_member(w, &s->members[i], value, 1);
     jw_end(w);
 }

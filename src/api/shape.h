@@ -153,7 +153,8 @@ enum protocol {
     PROTO_REST_JSON,
     PROTO_REST_XML,
     PROTO_QUERY,
-    PROTO_EC2
+    PROTO_EC2,
+    PROTO_CBOR, /* understood as far as to refuse it in its own form */
 };
 
 /* REST: what leads to an operation, also for those that have no facts here, so that a sub-resource
@@ -205,5 +206,6 @@ struct str shape_str_at(const struct shape *s, const void *value, const char *pa
  * out. `only`: names of the top-level members to write, blank-separated; "*" writes all, NULL
  * nothing ({}). */
 void shape_record(struct jw *w, const struct shape *s, const void *value, const char *only);
+bool shape_listed(const char *only, const char *name); /* whether `only` names it */
 
 #endif

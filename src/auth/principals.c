@@ -132,7 +132,7 @@ struct err *principals_shown(struct txn *t, struct arena *a, struct str document
                              struct str *out)
 {
     struct str shown = STR_NONE, same;
-    if (bound.p != NULL) {
+    if (bound.n > 0) {
         struct walk w = {.t = t, .a = a, .rename = remember};
         TRY(walk_document(&w, bound, &same));
         w.rename = still_meant;
@@ -140,6 +140,28 @@ struct err *principals_shown(struct txn *t, struct arena *a, struct str document
     }
     *out = shown.p != NULL ? shown : document;
     return NULL;
+}
+
+/* -- rows that keep a policy ------------------------------------------------------------------- */
+
+struct err *principals_keep(struct txn *t, struct arena *a, struct jv *row, struct str document)
+{
+    struct str bound = STR_NONE;
+    TRY(principals_bind(t, a, document, &bound));
+    jv_set(a, row, STR("policy_bound"), jv_new_str(a, bound.p != NULL ? bound : STR("")));
+    return NULL;
+}
+
+struct str principals_in_force(const struct jv *row, struct str document)
+{
+    struct str bound = jv_s(jv_get(row, "policy_bound"));
+    return bound.n > 0 ? bound : document;
+}
+
+struct err *principals_shown_of(struct txn *t, struct arena *a, const struct jv *row,
+                                struct str document, struct str *out)
+{
+    return principals_shown(t, a, document, jv_s(jv_get(row, "policy_bound")), out);
 }
 
 /* -- roles given to services ------------------------------------------------------------------- */

@@ -4,7 +4,9 @@
  * A policy that names a user or a role by its ARN means the one that is there when the policy is
  * put. Who is deleted and made again under the same name is somebody else; who gets another name
  * stays the one meant. So a room keeps two texts: the document as it was given, to be shown, and
- * the bound one, to be evaluated. Roles' trust policies and key policies do.
+ * the bound one, to be evaluated: roles' trust policies, and the policies of keys, buckets, topics,
+ * queues and functions. A text that is changed in part (AddPermission) is taken as it is shown, so
+ * that who is gone stays an id and is never bound anew.
  *
  * ARNs of accounts that this installation does not have, of sessions and of accounts themselves
  * stay as they are. Thread rule: that of the transaction. */
@@ -19,9 +21,19 @@ struct err *principals_bind(struct txn *t, struct arena *a, struct str document,
                             struct str *out_bound) MUST_CHECK;
 
 /* How the document is shown: as it was given, with the ids of those whom its ARNs no longer name.
- * `bound` STR_NONE: just as it was given. */
+ * `bound` empty: just as it was given. */
 struct err *principals_shown(struct txn *t, struct arena *a, struct str document, struct str bound,
                              struct str *out) MUST_CHECK;
+
+/* The bound form kept in the member "policy_bound" of the row whose policy the document is; what
+ * stood there goes. Errors: those of principals_bind(). */
+struct err *principals_keep(struct txn *t, struct arena *a, struct jv *row,
+                            struct str document) MUST_CHECK;
+/* The text to evaluate: the row's bound one, or the document itself when it names nobody. */
+struct str principals_in_force(const struct jv *row, struct str document);
+/* principals_shown() of such a row. */
+struct err *principals_shown_of(struct txn *t, struct arena *a, const struct jv *row,
+                                struct str document, struct str *out) MUST_CHECK;
 
 /* Whether a role's trust policy lets a service assume it on behalf of `account`; `source_arn`: what
  * the service acts for (aws:SourceArn), or STR_NONE. To be asked each time before a service acts as

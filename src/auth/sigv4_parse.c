@@ -16,12 +16,12 @@ static struct err *bad_claim(const struct sig *s, const char *text)
     return err_aws(400, "IncompleteSignature", "%s", text);
 }
 
-static struct err *unsupported(const char *what)
+/* Signature Version 2, and SigV4A. */
+static struct err *unsupported(void)
 {
     return err_aws(400, "InvalidRequest",
-                   "The authorization mechanism you have provided (%s) is not supported. Please "
-                   "use AWS4-HMAC-SHA256.",
-                   what);
+                   "The authorization mechanism you have provided is not supported. Please use "
+                   "AWS4-HMAC-SHA256.");
 }
 
 static bool is_digits(struct str s, size_t n)
@@ -132,7 +132,7 @@ static struct err *classify_payload(struct sig *s, struct str literal)
         return NULL;
     }
     if (str_starts_c(literal, "STREAMING-" SIGV4A))
-        return unsupported(SIGV4A);
+        return unsupported();
     return err_aws(400, s->s3 ? "InvalidArgument" : "InvalidRequest",
                    "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, %sor a valid sha256 value.",
                    s->s3 ? "STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
@@ -285,7 +285,7 @@ static struct err *parse_query_form(struct arena *a, const struct sig_request *r
             return bad_claim(s, "A query parameter of the signature is given twice.");
     }
     if (str_is(v[ALGORITHM], SIGV4A))
-        return unsupported(SIGV4A);
+        return unsupported();
     bool half = false;
     for (int i = ALGORITHM; i <= SIGNATURE; i++)
         half = half || v[i].n == 0;
@@ -347,9 +347,9 @@ struct err *sigv4_parse(struct arena *a, const struct sig_request *r, struct sig
                        "Signature query string parameter or the Authorization header should be "
                        "specified");
     if (v2 || str_is(scheme, "AWS") || str_starts_c(scheme, "AWS3"))
-        return unsupported("Signature Version 2");
+        return unsupported();
     if (str_is(scheme, SIGV4A))
-        return unsupported(SIGV4A);
+        return unsupported();
     struct sig s = {.present = aws || query, .session_token = STR_NONE};
     if (aws && !str_is(scheme, SIG_ALGORITHM))
         return bad_claim(&s, "Unsupported AWS 'algorithm' (only AWS4-HMAC-SHA256 for now).");

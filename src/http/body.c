@@ -19,8 +19,7 @@ void body_free(struct exchange *e)
 
 static enum got body_failed(struct conn *c, int status, const char *words)
 {
-    c->ex->x.body_error = true;
-    conn_refuse(c, status, words);
+    conn_fault(c, status, words);
     return GOT_FAILED;
 }
 

@@ -184,6 +184,15 @@ void conn_refuse(struct conn *c, int status, const char *words)
     conn_answer(c);
 }
 
+void conn_fault(struct conn *c, int status, const char *words)
+{
+    struct exchange *e = c->ex;
+    e->x.body_error = true;
+    e->fault_status = status;
+    e->fault_words = words;
+    c->state = CONN_ON_FAULT;
+}
+
 static void say_continue(struct conn *c)
 {
     static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -225,6 +234,21 @@ static enum step on_end_step(struct conn *c)
     c->state = CONN_WAIT;
     h->on_end(h->ctx, &c->ex->x);
     conn_take(c, CONN_ANSWERED);
+    return STEP_NEXT;
+}
+
+static enum step on_fault_step(struct conn *c)
+{
+    struct exchange *e = c->ex;
+    struct http_handler *h = &c->loop->server->handler;
+    e->whole = false; /* whatever came: nothing behind it can be told from it */
+    if (h->on_fault != NULL)
+        h->on_fault(h->ctx, &e->x, e->fault_status, e->fault_words);
+    conn_take(c, CONN_ANSWERED);
+    if (c->answered)
+        conn_answer(c);
+    else
+        conn_refuse(c, e->fault_status, e->fault_words);
     return STEP_NEXT;
 }
 
@@ -404,6 +428,8 @@ static enum step one_step(struct conn *c, bool worker)
     }
     case CONN_ON_END:
         return worker ? on_end_step(c) : STEP_WORKER;
+    case CONN_ON_FAULT:
+        return worker ? on_fault_step(c) : STEP_WORKER;
     case CONN_WAIT:
         return wait_step(c);
     case CONN_WRITE:
@@ -475,8 +501,7 @@ static void body_timed(struct conn *c, int64_t now)
     }
     if (!late)
         return;
-    c->ex->x.body_error = true;
-    conn_refuse(c, 408, "The body came too slowly.");
+    conn_fault(c, 408, "The body came too slowly.");
 }
 
 /* The loop calls this now and then; the caller drives the connection afterwards. */

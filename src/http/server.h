@@ -12,6 +12,10 @@
  *             connection is closed after it, unless the request has no body). "Expect:
  *             100-continue" is answered after on_head. Before on_end an answer may only be given
  *             within a callback; no more of the body is read then, and on_end is not called.
+ *   on_fault  the body failed while the client still listens: malformed, too large or too slow. An
+ *             answer in the handler's own form may be given within the callback; without one (or
+ *             without this callback, which may be NULL) the server answers in plain text. Neither
+ *             on_data nor on_end follows, and the connection is closed.
  *   on_end    the body is complete. A response may be given now or later, from any thread.
  *   on_done   the exchange is over (sent, or the client went away at any point before: x->gone);
  *             x->ctx must be released here; x is invalid afterwards. Always called once, and never
@@ -21,8 +25,8 @@
  * Transfer-Encoding, differing or signed lengths, any Transfer-Encoding but a final chunked, NUL or
  * control characters, blanks before a colon, folded lines, a missing or double Host, bare CR or LF,
  * a request target that is not origin form; 414/431 for lengths past the limits, 505 for another
- * version, 417 for another expectation; 408 for a head or body that trickles. Limits are the enum
- * below. Pipelined requests are answered in order.
+ * version, 417 for another expectation; 408 for a head that trickles. Limits are the enum below.
+ * Pipelined requests are answered in order.
  *
  * Thread rule: as above. x's fields are the worker's while a callback runs. */
 #ifndef WARD_HTTP_SERVER_H
@@ -78,6 +82,8 @@ struct http_handler {
     enum http_body_mode (*on_head)(void *ctx, struct http_exchange *x);
     void (*on_data)(void *ctx, struct http_exchange *x, struct str piece);
     void (*on_end)(void *ctx, struct http_exchange *x);
+    /* status: 400 malformed, 408 too slow, 413 too large, 503 no memory for it. */
+    void (*on_fault)(void *ctx, struct http_exchange *x, int status, const char *words);
     void (*on_done)(void *ctx, struct http_exchange *x);
 };
 

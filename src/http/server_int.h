@@ -59,6 +59,7 @@ enum conn_state {
     CONN_ON_HEAD, /* worker */
     CONN_BODY,
     CONN_ON_END, /* worker */
+    CONN_ON_FAULT, /* worker */
     CONN_WAIT,   /* parked */
     CONN_WRITE,
     CONN_DONE, /* worker */
@@ -83,6 +84,8 @@ struct exchange {
     char *out;
     size_t out_n, out_cap;
     bool close;
+    int fault_status; /* what is wrong with the body, for on_fault */
+    const char *fault_words;
     bool has_source, source_chunked, source_drawn, source_ended;
     int64_t source_left;
     struct http_source source;
@@ -169,6 +172,8 @@ void conn_job(void *conn);                     /* conn_drive on a worker */
 void conn_timed(struct conn *c, int64_t now_ms);
 void conn_free(struct conn *c);
 void conn_answer(struct conn *c);              /* begins to write what http_respond left */
+/* The body failed: the handler may answer, else conn_refuse() does. */
+void conn_fault(struct conn *c, int status, const char *words);
 /* The server's own answer; closes after it. */
 void conn_refuse(struct conn *c, int status, const char *words);
 

@@ -34,7 +34,7 @@ static struct err *measure(struct pool *pool, const struct ca *ca, int seconds, 
         .host = "127.0.0.1",
         .ca = ca,
         .pool = pool,
-        .handler = {NULL, on_head, on_data, on_end, on_done},
+        .handler = {NULL, on_head, on_data, on_end, NULL, on_done},
     };
     struct http_server *s = NULL;
     TRY(http_server_start(&o, &s));

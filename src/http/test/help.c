@@ -196,6 +196,14 @@ static void on_end(void *ctx, struct http_exchange *x)
     }
 }
 
+/* "/own" answers what went wrong with its body itself. */
+static void on_fault(void *ctx UNUSED, struct http_exchange *x, int status, const char *words)
+{
+    CHECK(status >= 400 && words[0] != '\0');
+    if (str_is(x->path, "/own"))
+        answer(x, 422, STR("own words"));
+}
+
 static void on_done(void *ctx, struct http_exchange *x)
 {
     struct fix *f = ctx;
@@ -221,7 +229,7 @@ void fix_start(struct fix *f, bool tls, const struct http_timeouts *t, int worke
         .extra_names = "ward.example, *.apps.example",
         .loops = 2,
         .pool = f->pool,
-        .handler = {f, on_head, on_data, on_end, on_done},
+        .handler = {f, on_head, on_data, on_end, on_fault, on_done},
     };
     assert_null(http_server_start_with(&o, t == NULL ? &http_timeouts_usual : t, &f->server));
     f->port = http_server_port(f->server);

@@ -288,7 +288,11 @@ static void test_slow_body(void **state)
     fix_start(&f, false, &t, 2, 64);
     expect_refusal(&f, STR("PUT /count HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\nabc"), 408);
     expect_refusal(&f, STR("PUT /echo HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\nabc"), 408);
-    fix_wait(&f, &f.body_errors, 2);
+    expect_refusal(&f, STR("PUT /own HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\nabc"), 422);
+    expect_refusal(
+        &f, STR("PUT /own HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nzz\r\n"), 422);
+    fix_wait(&f, &f.body_errors, 4);
+    assert_int_equal(f.ends, 0);
     fix_stop(&f);
 }
 

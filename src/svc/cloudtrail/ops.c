@@ -50,12 +50,9 @@ ON(RemoveTags, target_resource);
 ON(ListTags, NULL);
 ON(ListPublicKeys, NULL);
 
-#define READ(op)                                                                                   \
-    {.name = #op, .handler = cloudtrail_##op##_op, .effect = OP_READ, .audit = AUDIT_MANAGEMENT,   \
-     .needs = need_##op, .record_in = "*"}
+#define READ(op) {OP_ROW(cloudtrail, op, OP_READ, AUDIT_MANAGEMENT, need_##op, "*", NULL)}
 #define WRITE(op, result)                                                                          \
-    {.name = #op, .handler = cloudtrail_##op##_op, .effect = OP_WRITE, .audit = AUDIT_MANAGEMENT,  \
-     .needs = need_##op, .record_in = "*", .record_out = result}
+    {OP_ROW(cloudtrail, op, OP_WRITE, AUDIT_MANAGEMENT, need_##op, "*", result)}
 
 static const struct op_row rows[] = {
     WRITE(CreateTrail, "*"),       WRITE(UpdateTrail, "*"), WRITE(DeleteTrail, NULL),

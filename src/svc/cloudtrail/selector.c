@@ -28,11 +28,18 @@ static bool excluded(const struct jv *selector, const struct event *e)
     return false;
 }
 
+/* Calls about many objects (a listing) tell how their ARNs begin. */
+static struct str resource_arn(const struct jv *resource)
+{
+    struct str arn = jv_s(jv_get(resource, "ARN"));
+    return arn.p != NULL ? arn : jv_s(jv_get(resource, "ARNPrefix"));
+}
+
 /* A data resource names objects by the beginning of their ARN ("arn:aws:s3:::bucket/prefix",
  * "arn:aws:s3" for all); a function by its whole ARN or "arn:aws:lambda" for all. */
 static bool resource_covers(struct str type, struct str value, const struct jv *resource)
 {
-    struct str arn = jv_s(jv_get(resource, "ARN"));
+    struct str arn = resource_arn(resource);
     if (!str_eq(jv_s(jv_get(resource, "type")), type))
         return false;
     if (str_is(value, "arn:aws:s3") || str_is(value, "arn:aws:lambda"))
@@ -74,7 +81,7 @@ static struct str field_value(struct str field, const struct event *e, const str
     if (str_is(field, "resources.type"))
         return jv_s(jv_get(resource, "type"));
     if (str_is(field, "resources.ARN"))
-        return jv_s(jv_get(resource, "ARN"));
+        return resource_arn(resource);
     if (str_is(field, "userIdentity.arn"))
         return jv_s(jv_get(jv_get(e->json, "userIdentity"), "arn"));
     if (str_is(field, "sessionCredentialFromConsole"))

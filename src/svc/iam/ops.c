@@ -113,12 +113,8 @@ static const struct need need_AddRoleToInstanceProfile[] = {
 
 /* Inputs are recorded whole, as CloudTrail does. The one secret, in CreateAccessKey's answer, is
  * marked sensitive in the model and hidden in the record. */
-#define READ(op)                                                                                   \
-    {.name = #op, .handler = iam_##op##_op, .effect = OP_READ, .audit = AUDIT_MANAGEMENT,          \
-     .needs = need_##op, .record_in = "*"}
-#define WRITE(op, result)                                                                          \
-    {.name = #op, .handler = iam_##op##_op, .effect = OP_WRITE, .audit = AUDIT_MANAGEMENT,         \
-     .needs = need_##op, .record_in = "*", .record_out = result}
+#define READ(op) {OP_ROW(iam, op, OP_READ, AUDIT_MANAGEMENT, need_##op, "*", NULL)}
+#define WRITE(op, result) {OP_ROW(iam, op, OP_WRITE, AUDIT_MANAGEMENT, need_##op, "*", result)}
 
 static const struct op_row rows[] = {
     WRITE(AddRoleToInstanceProfile, NULL),

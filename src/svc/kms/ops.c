@@ -42,12 +42,8 @@ static const struct need need_delete_alias[] = {{"kms:DeleteAlias", NULL, target
                                                 {0}};
 
 /* Every KMS event is a management event. Use of a key changes nothing that is stored: OP_READ. */
-#define READ(op, n, in)                                                                            \
-    {.name = #op, .handler = kms_##op##_op, .effect = OP_READ, .audit = AUDIT_MANAGEMENT,          \
-     .needs = n, .record_in = in}
-#define WRITE(op, n, in, result)                                                                   \
-    {.name = #op, .handler = kms_##op##_op, .effect = OP_WRITE, .audit = AUDIT_MANAGEMENT,         \
-     .needs = n, .record_in = in, .record_out = result}
+#define READ(op, n, in) {OP_ROW(kms, op, OP_READ, AUDIT_MANAGEMENT, n, in, NULL)}
+#define WRITE(op, n, in, result) {OP_ROW(kms, op, OP_WRITE, AUDIT_MANAGEMENT, n, in, result)}
 
 static const struct op_row rows[] = {
     WRITE(CreateKey, need_create,

@@ -65,8 +65,7 @@ OP_HANDLER(kms, GetKeyPolicy, GetKeyPolicyRequest, GetKeyPolicyResponse)
     TRY(key_need(c, in->KeyId, &k));
     TRY(check_name(in->PolicyName));
     out->PolicyName = STR("default");
-    return principals_shown(c->txn, c->arena, k.policy,
-                            k.policy_bound.n > 0 ? k.policy_bound : STR_NONE, &out->Policy);
+    return principals_shown(c->txn, c->arena, k.policy, k.policy_bound, &out->Policy);
 }
 
 OP_HANDLER_NO_OUT(kms, PutKeyPolicy, PutKeyPolicyRequest)

@@ -2,6 +2,8 @@
  * https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html */
 #include "room.h"
 
+#include "../../auth/principals.h"
+
 /* What the input names, with the function's own policy where it exists. */
 static struct err *target_named(struct call *c, struct str given, struct str qualifier,
                                 struct target *out)
@@ -19,7 +21,8 @@ static struct err *target_named(struct call *c, struct str given, struct str qua
     TRY(function_read(c->txn, c->arena, n.account, n.region, n.name, &f, &found));
     if (!found)
         return NULL;
-    out->policy = function_policy(c->arena, &f);
+    struct str text = function_policy(c->arena, &f);
+    out->policy = text.p != NULL ? principals_in_force(f.row, text) : text;
     const struct jv *tags = jv_get(f.row, "tags");
     for (size_t i = 0; i < jv_len(tags); i++)
         call_key(c, arena_fmt(c->arena, "aws:ResourceTag/%.*s", STR_ARG(tags->obj.v[i].key)).p,
@@ -112,11 +115,10 @@ ON(GetAccountSettings, "GetAccountSettings", NULL);
 
 /* CloudTrail's names carry the version of the API that the operation came with. */
 #define READ(op, version, in)                                                                      \
-    {.name = #op, .event_name = #op version, .handler = lambda_##op##_op, .effect = OP_READ,       \
-     .audit = AUDIT_MANAGEMENT, .needs = need_##op, .record_in = in}
+    {OP_ROW(lambda, op, OP_READ, AUDIT_MANAGEMENT, need_##op, in, NULL), .event_name = #op version}
 #define WRITE(op, version, in, result)                                                             \
-    {.name = #op, .event_name = #op version, .handler = lambda_##op##_op, .effect = OP_WRITE,      \
-     .audit = AUDIT_MANAGEMENT, .needs = need_##op, .record_in = in, .record_out = result}
+    {OP_ROW(lambda, op, OP_WRITE, AUDIT_MANAGEMENT, need_##op, in, result),                        \
+     .event_name = #op version}
 
 /* Values of environment variables are no part of any record. */
 #define CONFIGURATION                                                                              \

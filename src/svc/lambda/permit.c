@@ -2,6 +2,8 @@
  * https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html */
 #include "room.h"
 
+#include "../../auth/principals.h"
+
 static struct err *invalid(const char *what)
 {
     return err_aws(400, "InvalidParameterValueException", "%s", what);
@@ -30,6 +32,11 @@ static bool is_account(struct str s)
     return s.n == 12 && str_to_i64(s, 0, 999999999999, &n);
 }
 
+static struct err *bad_principal(void)
+{
+    return invalid("The provided principal was invalid. Please check the principal and try again.");
+}
+
 /* A service, an account, an ARN of an identity, or everyone. */
 static struct err *principal_of(struct call *c, struct str who, const struct jv **out)
 {
@@ -48,8 +55,7 @@ static struct err *principal_of(struct call *c, struct str who, const struct jv 
     else if (arn_parse(who, &arn) && (str_is(arn.service, "iam") || str_is(arn.service, "sts")))
         jv_put(a, p, "AWS", who);
     else
-        return invalid("The provided principal was invalid. Please check the principal and try "
-                       "again.");
+        return bad_principal();
     *out = p;
     return NULL;
 }
@@ -92,6 +98,32 @@ static struct err *make_statement(struct call *c, const struct function *f,
     return NULL;
 }
 
+/* The statements as they are shown: whom they name and who is gone is an id there. */
+static struct err *statements_of(struct call *c, const struct function *f, const struct jv **out)
+{
+    struct jv *doc = NULL;
+    struct str text = function_policy(c->arena, f);
+    if (text.p != NULL) {
+        TRY(principals_shown_of(c->txn, c->arena, f->row, text, &text));
+        TRY(json_parse(c->arena, text, POLICY_DEPTH_MAX, &doc));
+    }
+    *out = jv_get(doc, "Statement");
+    return NULL;
+}
+
+static struct err *save_statements(struct call *c, struct function *f, struct jv *all)
+{
+    jv_set(c->arena, f->row, STR("policy"), all);
+    struct str text = function_policy(c->arena, f);
+    struct err *e = text.p == NULL ? NULL : principals_keep(c->txn, c->arena, f->row, text);
+    if (err_has_code(e, "MalformedPolicyDocument")) {
+        err_free(e);
+        return bad_principal();
+    }
+    TRY(e);
+    return function_save(c, f);
+}
+
 OP_HANDLER(lambda, AddPermission, AddPermissionRequest, AddPermissionResponse)
 {
     struct function f;
@@ -102,7 +134,8 @@ OP_HANDLER(lambda, AddPermission, AddPermissionRequest, AddPermissionResponse)
         return err_not_implemented(c, "Permissions for function URLs and event source tokens");
     TRY(function_need(c, in->FunctionName, in->Qualifier, &f));
     TRY(check_revision(&f, in->RevisionId));
-    const struct jv *former = jv_get(f.row, "policy");
+    const struct jv *former;
+    TRY(statements_of(c, &f, &former));
     if (statement_at(former, in->StatementId) != NULL)
         return err_aws(409, "ResourceConflictException",
                        "The statement id (%.*s) provided already exists. Please provide a new "
@@ -124,7 +157,7 @@ OP_HANDLER(lambda, AddPermission, AddPermissionRequest, AddPermissionResponse)
         return invalid("The permission does not make a valid policy.");
     }
     policy_unref(compiled);
-    TRY(function_save(c, &f));
+    TRY(save_statements(c, &f, all));
     out->Statement = jv_text(c->arena, statement);
     return NULL;
 }
@@ -140,7 +173,8 @@ OP_HANDLER_NO_OUT(lambda, RemovePermission, RemovePermissionRequest)
     struct function f;
     TRY(function_need(c, in->FunctionName, in->Qualifier, &f));
     TRY(check_revision(&f, in->RevisionId));
-    const struct jv *former = jv_get(f.row, "policy");
+    const struct jv *former;
+    TRY(statements_of(c, &f, &former));
     if (statement_at(former, in->StatementId) == NULL)
         return jv_len(former) == 0 ? no_policy()
                                    : err_aws(404, "ResourceNotFoundException",
@@ -150,8 +184,7 @@ OP_HANDLER_NO_OUT(lambda, RemovePermission, RemovePermissionRequest)
     for (size_t i = 0; i < jv_len(former); i++)
         if (!str_eq(jv_s(jv_get(jv_at(former, i), "Sid")), in->StatementId))
             jv_push(c->arena, left, jv_at(former, i));
-    jv_set(c->arena, f.row, STR("policy"), left);
-    return function_save(c, &f);
+    return save_statements(c, &f, left);
 }
 
 OP_HANDLER(lambda, GetPolicy, GetPolicyRequest, GetPolicyResponse)
@@ -162,5 +195,5 @@ OP_HANDLER(lambda, GetPolicy, GetPolicyRequest, GetPolicyResponse)
     if (out->Policy.p == NULL)
         return no_policy();
     out->RevisionId = f.revision;
-    return NULL;
+    return principals_shown_of(c->txn, c->arena, f.row, out->Policy, &out->Policy);
 }

@@ -100,12 +100,8 @@ ON(TagResource, target_resource);
 ON(UntagResource, target_resource);
 ON(ListTagsForResource, target_resource);
 
-#define READ(op, cls, in)                                                                          \
-    {.name = #op, .handler = logs_##op##_op, .effect = OP_READ, .audit = cls,                      \
-     .needs = need_##op, .record_in = in}
-#define WRITE(op, cls, in)                                                                         \
-    {.name = #op, .handler = logs_##op##_op, .effect = OP_WRITE, .audit = cls,                     \
-     .needs = need_##op, .record_in = in}
+#define READ(op, cls, in) {OP_ROW(logs, op, OP_READ, cls, need_##op, in, NULL)}
+#define WRITE(op, cls, in) {OP_ROW(logs, op, OP_WRITE, cls, need_##op, in, NULL)}
 
 /* What is written to streams or read from them is data; messages and patterns are not recorded. */
 static const struct op_row rows[] = {

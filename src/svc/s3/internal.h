@@ -13,10 +13,7 @@
     struct err *s3_##op##_op(struct call *c, const void *in, void *out)                            \
     {                                                                                              \
         struct err *e_ = s3_begin(c);                                                              \
-        if (e_ == NULL)                                                                            \
-            e_ = op(c, in, out);                                                                   \
-        s3_record(c);                                                                              \
-        return e_;                                                                                 \
+        return e_ != NULL ? e_ : op(c, in, out);                                                   \
     }                                                                                              \
     static struct err *op(UNUSED struct call *c, UNUSED const struct s3_##In *in,                  \
                           UNUSED struct s3_##Out *out)
@@ -25,10 +22,7 @@
     struct err *s3_##op##_op(struct call *c, const void *in, UNUSED void *out)                     \
     {                                                                                              \
         struct err *e_ = s3_begin(c);                                                              \
-        if (e_ == NULL)                                                                            \
-            e_ = op(c, in);                                                                        \
-        s3_record(c);                                                                              \
-        return e_;                                                                                 \
+        return e_ != NULL ? e_ : op(c, in);                                                        \
     }                                                                                              \
     static struct err *op(UNUSED struct call *c, UNUSED const struct s3_##In *in)
 
@@ -92,7 +86,7 @@ static inline struct err *s3_begin(struct call *c)
 }
 
 /* -- record.c: additionalEventData ------------------------------------------------------------- */
-void s3_record(struct call *c); /* after every handler */
+void s3_record(struct call *c, bool ok); /* the room's part of every record */
 struct s3_sse;
 /* `asked`: what the request said of encryption; STR_NONE: the bucket's default applied. */
 void s3_record_sse(struct call *c, const struct s3_sse *sse, struct str asked);

@@ -192,34 +192,21 @@ static const struct need need_ListParts[] = {
 #define OBJECT_READ(op, n, in) OBJECT_READ_AS(op, n, in, #op)
 
 #define BUCKET_READ_AS(op, n, in, event)                                                           \
-    {                                                                                              \
-        .name = #op, .handler = s3_##op##_op, .effect = OP_READ, .audit = AUDIT_MANAGEMENT,        \
-        .needs = n, .record_in = in, .anonymous = true, .event_name = event                        \
-    }
+    {OP_ROW(s3, op, OP_READ, AUDIT_MANAGEMENT, n, in, NULL), .event_name = event, .anonymous = true}
 #define BUCKET_WRITE_AS(op, n, in, event)                                                          \
-    {                                                                                              \
-        .name = #op, .handler = s3_##op##_op, .effect = OP_WRITE, .audit = AUDIT_MANAGEMENT,       \
-        .needs = n, .record_in = in, .anonymous = true, .event_name = event                        \
-    }
+    {OP_ROW(s3, op, OP_WRITE, AUDIT_MANAGEMENT, n, in, NULL), .event_name = event,                 \
+     .anonymous = true}
 #define OBJECT_READ_AS(op, n, in, event)                                                           \
-    {                                                                                              \
-        .name = #op, .handler = s3_##op##_op, .effect = OP_READ, .audit = AUDIT_DATA, .needs = n,  \
-        .record_in = in, .anonymous = true, .event_name = event                                    \
-    }
+    {OP_ROW(s3, op, OP_READ, AUDIT_DATA, n, in, NULL), .event_name = event, .anonymous = true}
 #define OBJECT_WRITE(op, n, in, result, hooks)                                                     \
-    {                                                                                              \
-        .name = #op, .handler = s3_##op##_op, .effect = OP_WRITE, .audit = AUDIT_DATA, .needs = n, \
-        .record_in = in, .record_out = result, .body = hooks, .anonymous = true                    \
-    }
+    {OP_ROW(s3, op, OP_WRITE, AUDIT_DATA, n, in, result), .body = hooks, .anonymous = true}
 #define OBJECT_FREE(op, class, n, in, result)                                                      \
-    {                                                                                              \
-        .name = #op, .handler = s3_##op##_op, .effect = OP_WRITE, .audit = class, .needs = n,      \
-        .record_in = in, .record_out = result, .anonymous = true, .frees = true                    \
-    }
+    {OP_ROW(s3, op, OP_WRITE, class, n, in, result), .anonymous = true, .frees = true}
 
 #define SSE_IN "ServerSideEncryption SSEKMSKeyId BucketKeyEnabled "
 #define SSE_OUT "ServerSideEncryption SSEKMSKeyId BucketKeyEnabled VersionId "
-#define WRITE_IN "Bucket Key ACL StorageClass " SSE_IN
+#define GRANTS_IN "ACL GrantFullControl GrantRead GrantReadACP GrantWrite GrantWriteACP "
+#define WRITE_IN "Bucket Key StorageClass " GRANTS_IN SSE_IN
 
 static const struct op_row rows[] = {
     {.name = "CreateBucket",
@@ -227,7 +214,7 @@ static const struct op_row rows[] = {
      .effect = OP_WRITE,
      .audit = AUDIT_MANAGEMENT,
      .needs = need_CreateBucket,
-     .record_in = "Bucket ACL CreateBucketConfiguration ObjectOwnership"},
+     .record_in = "Bucket CreateBucketConfiguration ObjectOwnership " GRANTS_IN},
     {.name = "ListBuckets",
      .handler = s3_ListBuckets_op,
      .effect = OP_READ,
@@ -244,7 +231,8 @@ static const struct op_row rows[] = {
                  "Bucket ServerSideEncryptionConfiguration"),
     BUCKET_WRITE(DeleteBucketEncryption, need_PutBucketEncryption, "Bucket"),
     BUCKET_READ(GetBucketPolicy, need_GetBucketPolicy, "Bucket"),
-    BUCKET_WRITE(PutBucketPolicy, need_PutBucketPolicy, "Bucket Policy"),
+    BUCKET_WRITE(PutBucketPolicy, need_PutBucketPolicy,
+                 "Bucket Policy ConfirmRemoveSelfBucketAccess"),
     BUCKET_WRITE(DeleteBucketPolicy, need_DeleteBucketPolicy, "Bucket"),
     BUCKET_READ(GetBucketPolicyStatus, need_GetBucketPolicyStatus, "Bucket"),
     BUCKET_READ_AS(GetPublicAccessBlock, need_GetPublicAccessBlock, "Bucket",
@@ -261,14 +249,16 @@ static const struct op_row rows[] = {
     BUCKET_WRITE(PutBucketTagging, need_PutBucketTagging, "Bucket Tagging"),
     BUCKET_WRITE(DeleteBucketTagging, need_PutBucketTagging, "Bucket"),
     BUCKET_READ(GetBucketAcl, need_GetBucketAcl, "Bucket"),
-    BUCKET_WRITE(PutBucketAcl, need_PutBucketAcl, "Bucket ACL"),
+    BUCKET_WRITE(PutBucketAcl, need_PutBucketAcl, "Bucket AccessControlPolicy " GRANTS_IN),
     BUCKET_READ(GetBucketOwnershipControls, need_GetBucketOwnershipControls, "Bucket"),
     BUCKET_WRITE(PutBucketOwnershipControls, need_PutBucketOwnershipControls,
                  "Bucket OwnershipControls"),
     BUCKET_WRITE(DeleteBucketOwnershipControls, need_PutBucketOwnershipControls, "Bucket"),
 
-    OBJECT_READ(ListObjects, need_ListObjects, "Bucket Prefix Delimiter Marker MaxKeys"),
-    OBJECT_READ_AS(ListObjectsV2, need_ListObjects, "Bucket Prefix Delimiter StartAfter MaxKeys",
+    OBJECT_READ(ListObjects, need_ListObjects,
+                "Bucket Prefix Delimiter Marker MaxKeys EncodingType"),
+    OBJECT_READ_AS(ListObjectsV2, need_ListObjects,
+                   "Bucket Prefix Delimiter StartAfter MaxKeys EncodingType FetchOwner",
                    "ListObjects"),
     OBJECT_READ(ListObjectVersions, need_ListObjectVersions,
                 "Bucket Prefix Delimiter KeyMarker VersionIdMarker MaxKeys"),
@@ -293,7 +283,8 @@ static const struct op_row rows[] = {
     OBJECT_WRITE(DeleteObjectTagging, need_DeleteObjectTagging, "Bucket Key VersionId", "VersionId",
                  NULL),
     OBJECT_READ(GetObjectAcl, need_GetObjectAcl, "Bucket Key VersionId"),
-    OBJECT_WRITE(PutObjectAcl, need_PutObjectAcl, "Bucket Key VersionId ACL", NULL, NULL),
+    OBJECT_WRITE(PutObjectAcl, need_PutObjectAcl,
+                 "Bucket Key VersionId AccessControlPolicy " GRANTS_IN, NULL, NULL),
 
     OBJECT_WRITE(CreateMultipartUpload, need_PutObject, WRITE_IN "ChecksumAlgorithm ChecksumType",
                  "Bucket Key UploadId " SSE_OUT, NULL),
@@ -321,6 +312,7 @@ const struct room s3_room = {
     .validation_code = NULL, /* s3_check() */
     .denied_code = "AccessDenied",
     .jobs = S3_JOBS,
+    .record = s3_record,
     .start = s3_sweep,
     .stop = stop,
 };

@@ -4,7 +4,7 @@
 #include "actions.h"
 #include "internal.h"
 
-#include "../../auth/policy.h"
+#include "../../auth/principals.h"
 
 static bool blocks(const struct s3_bucket *b, const char *what)
 {
@@ -14,7 +14,7 @@ static bool blocks(const struct s3_bucket *b, const char *what)
 struct err *s3_policy_for(struct call *c, const struct s3_bucket *b, struct str *out)
 {
     struct str text = jv_s(jv_get(b->row, "policy"));
-    *out = text;
+    *out = text.p != NULL ? principals_in_force(b->row, text) : text;
     if (text.p == NULL || !jv_b(jv_get(b->row, "policy_public"), false) ||
         !blocks(b, "RestrictPublicBuckets"))
         return NULL;
@@ -120,6 +120,17 @@ static struct err *own_bucket(struct call *c, struct str name, struct str expect
                    "The specified method is not allowed against this resource.");
 }
 
+static struct err *keep_policy(struct call *c, struct s3_bucket *b, struct str text)
+{
+    struct err *e = principals_keep(c->txn, c->arena, b->row, text);
+    if (err_has_code(e, "MalformedPolicyDocument")) {
+        err_free(e);
+        return err_aws(400, "MalformedPolicy", "Invalid principal in policy");
+    }
+    TRY(e);
+    return s3_bucket_set(c, b, "policy", jv_new_str(c->arena, text));
+}
+
 S3_HANDLER_NO_OUT(PutBucketPolicy, PutBucketPolicyRequest)
 {
     struct s3_bucket b;
@@ -139,7 +150,7 @@ S3_HANDLER_NO_OUT(PutBucketPolicy, PutBucketPolicyRequest)
                        STR_ARG(b.arn));
     if (!in->ConfirmRemoveSelfBucketAccess.v)
         TRY(check_self(c, &b, in->Policy));
-    TRY(s3_bucket_set(c, &b, "policy", jv_new_str(c->arena, in->Policy)));
+    TRY(keep_policy(c, &b, in->Policy));
     return s3_bucket_set(c, &b, "policy_public", jv_new_bool(c->arena, public));
 }
 
@@ -156,7 +167,7 @@ S3_HANDLER(GetBucketPolicy, GetBucketPolicyRequest, GetBucketPolicyOutput)
     if (out->Policy.p == NULL)
         return no_policy();
     call_header(c, "Content-Type", STR("application/json"));
-    return NULL;
+    return principals_shown_of(c->txn, c->arena, b.row, out->Policy, &out->Policy);
 }
 
 S3_HANDLER_NO_OUT(DeleteBucketPolicy, DeleteBucketPolicyRequest)
@@ -164,6 +175,7 @@ S3_HANDLER_NO_OUT(DeleteBucketPolicy, DeleteBucketPolicyRequest)
     struct s3_bucket b;
     TRY(own_bucket(c, in->Bucket, in->ExpectedBucketOwner, &b));
     TRY(s3_bucket_set(c, &b, "policy_public", NULL));
+    TRY(s3_bucket_set(c, &b, "policy_bound", NULL));
     return s3_bucket_set(c, &b, "policy", NULL);
 }
 

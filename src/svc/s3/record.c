@@ -6,9 +6,18 @@
 
 #include "../../core/enc.h"
 
-void s3_record(struct call *c)
+/* Whether the answer to a success has a body. */
+static bool has_body(const struct op_model *op)
 {
-    if (c->wire == NULL) /* an internal call */
+    for (uint32_t i = 0; op->output != NULL && i < op->output->n_members; i++)
+        if (op->output->members[i].loc == LOC_BODY)
+            return true;
+    return false;
+}
+
+void s3_record(struct call *c, bool ok)
+{
+    if (c->wire == NULL || c->row == NULL) /* an internal call, or nothing that S3 does */
         return;
     if (c->sig.present) {
         call_record(c, "SignatureVersion", STR("SigV4"));
@@ -18,11 +27,13 @@ void s3_record(struct call *c)
     if (c->http != NULL && c->http->tls_cipher != NULL)
         call_record(c, "CipherSuite", str_c(c->http->tls_cipher));
     const struct s3_body *b = c->row->body != NULL ? c->state : NULL;
-    uint64_t in = b != NULL ? s3_writer_size(b->writer) : c->wire->body.n;
+    uint64_t in = b != NULL && b->writer != NULL ? s3_writer_size(b->writer) : c->wire->body.n;
     call_record_number(c, "bytesTransferredIn", (int64_t)in);
     if (c->has_stream)
         call_record_number(c, "bytesTransferredOut",
                            str_is(c->wire->method, "HEAD") ? 0 : c->stream_length);
+    else if (ok && !has_body(c->op))
+        call_record_number(c, "bytesTransferredOut", 0);
     call_record(c, "x-amz-id-2", enc_base64(c->arena, str_c(c->request_id)));
 }
 

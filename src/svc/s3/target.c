@@ -111,8 +111,7 @@ static struct str number_in(struct call *c, const char *member)
  * the objects' ARNs. */
 void s3_record_objects(struct call *c, const struct s3_bucket *b, struct str prefix)
 {
-    call_record_resource(c, s3_object_arn(c->arena, b->name, prefix), b->account,
-                         "AWS::S3::Object");
+    call_record_prefix(c, s3_object_arn(c->arena, b->name, prefix), "AWS::S3::Object");
 }
 
 struct err *s3_target_objects(struct call *c, struct target *out)
@@ -181,7 +180,7 @@ static struct err *object_side(struct call *c, struct str bucket, struct str key
         call_key(c, "s3:VersionId", version);
     TRY(bucket_side(c, bucket, out, b, found));
     if (*found) {
-        call_record_resource(c, out->arn, b->account, out->type);
+        call_record_resource(c, out->arn, STR_NONE, out->type);
         call_record_resource(c, b->arn, b->account, "AWS::S3::Bucket");
     }
     return NULL;

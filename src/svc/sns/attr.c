@@ -1,6 +1,8 @@
 /* Topic attributes: https://docs.aws.amazon.com/sns/latest/api/API_SetTopicAttributes.html */
 #include "room.h"
 
+#include "../../auth/principals.h"
+
 /* As AWS makes it. It lets in nobody but services that send on behalf of the topic's account under
  * AWS:SourceOwner (ops.c); the account's own users need an identity policy. */
 struct str topic_default_policy(struct call *c, const struct topic *t)
@@ -41,18 +43,25 @@ struct str topic_default_policy(struct call *c, const struct topic *t)
     return arena_str(c->arena, buf_view(&b));
 }
 
-static struct err *check_policy(struct str text)
+/* Checked and bound to whom it names. */
+static struct err *set_policy(struct call *c, struct topic *t, struct str text)
 {
     struct policy *p = NULL;
     if (text.n > SNS_POLICY_MAX)
         return sns_invalid("Policy Error: longer than %d bytes", SNS_POLICY_MAX);
     struct err *e = policy_compile(text, POLICY_RESOURCE, &p);
     policy_unref(p);
-    if (e == NULL)
-        return NULL;
-    struct err *named = sns_invalid("Policy Error: %s", e->message);
+    if (e != NULL) {
+        struct err *named = sns_invalid("Policy Error: %s", e->message);
+        err_free(e);
+        return named;
+    }
+    e = principals_keep(c->txn, c->arena, t->row, text);
+    t->attrs = (struct jv *)jv_get(t->row, "attributes"); /* the row may have moved */
+    if (!err_has_code(e, "MalformedPolicyDocument"))
+        return e;
     err_free(e);
-    return named;
+    return sns_invalid("Policy Error: PrincipalNotFound");
 }
 
 static struct err *check_display_name(struct str text)
@@ -91,7 +100,7 @@ struct err *topic_set_attribute(struct call *c, struct topic *t, struct str name
                                 struct str value)
 {
     if (str_is(name, "Policy")) {
-        TRY(check_policy(value));
+        TRY(set_policy(c, t, value));
     } else if (str_is(name, "DisplayName")) {
         TRY(check_display_name(value));
     } else if (str_is(name, "DeliveryPolicy")) {
@@ -153,7 +162,9 @@ OP_HANDLER(sns, GetTopicAttributes, GetTopicAttributesInput, GetTopicAttributesR
     list_text(m, "TopicArn", t.arn);
     list_text(m, "Owner", t.account);
     list_text(m, "DisplayName", jv_s(jv_get(t.attrs, "DisplayName")));
-    list_text(m, "Policy", jv_s(jv_get(t.attrs, "Policy")));
+    struct str shown;
+    TRY(principals_shown_of(c->txn, a, t.row, jv_s(jv_get(t.attrs, "Policy")), &shown));
+    list_text(m, "Policy", shown);
     list_text(m, "SubscriptionsConfirmed", arena_fmt(a, "%lld", (long long)n.confirmed));
     list_text(m, "SubscriptionsPending", arena_fmt(a, "%lld", (long long)n.pending));
     list_text(m, "SubscriptionsDeleted", arena_fmt(a, "%lld", (long long)n.deleted));

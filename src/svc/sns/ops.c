@@ -1,6 +1,8 @@
 /* The rows of SNS: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsns.html */
 #include "room.h"
 
+#include "../../auth/principals.h"
+
 /* -- what a call is about ---------------------------------------------------------------------- */
 
 /* Services that send to a topic of their own account under its default policy. AWS gives this old
@@ -29,7 +31,7 @@ static struct err *topic_target(struct call *c, struct str arn, struct target *o
     TRY(topic_read(c->txn, c->arena, &at, &t, &found));
     if (!found)
         return NULL;
-    out->policy = jv_s(jv_get(t.attrs, "Policy"));
+    out->policy = principals_in_force(t.row, jv_s(jv_get(t.attrs, "Policy")));
     const struct jv *tags = jv_get(t.row, "tags");
     for (size_t i = 0; i < jv_len(tags); i++)
         call_key(c, arena_fmt(c->arena, "aws:ResourceTag/%.*s", STR_ARG(tags->obj.v[i].key)).p,
@@ -188,9 +190,7 @@ static const struct need need_Unsubscribe[] = {
 
 /* -- rows -------------------------------------------------------------------------------------- */
 
-#define ROW(op, what, cls, in, result)                                                             \
-    .name = #op, .handler = sns_##op##_op, .effect = what, .audit = cls, .needs = need_##op,       \
-    .record_in = in, .record_out = result
+#define ROW(op, what, cls, in, result) OP_ROW(sns, op, what, cls, need_##op, in, result)
 #define READ(op, in) {ROW(op, OP_READ, AUDIT_MANAGEMENT, in, NULL)}
 #define WRITE(op, in, result) {ROW(op, OP_WRITE, AUDIT_MANAGEMENT, in, result)}
 #define DELETE(op) {ROW(op, OP_WRITE, AUDIT_MANAGEMENT, "*", NULL), .frees = true}

@@ -1,6 +1,8 @@
 /* AddPermission and RemovePermission: statements of the topic's policy, by their label. */
 #include "room.h"
 
+#include "../../auth/principals.h"
+
 static bool action_valid(struct str s)
 {
     static const char *const names[] = {
@@ -65,8 +67,9 @@ static struct jv *make_statement(struct arena *a, const struct topic *t,
 static struct err *open_policy(struct call *c, const struct topic *t, struct jv **out_policy,
                                struct jv **out_statements)
 {
-    struct str text = jv_s(jv_get(t->attrs, "Policy"));
+    struct str text;
     struct jv *list = jv_new_arr(c->arena);
+    TRY(principals_shown_of(c->txn, c->arena, t->row, jv_s(jv_get(t->attrs, "Policy")), &text));
     TRY(json_parse(c->arena, text, POLICY_DEPTH_MAX, out_policy));
     const struct jv *have = jv_get(*out_policy, "Statement");
     if (jv_is(have, JV_OBJ))

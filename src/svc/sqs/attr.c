@@ -1,6 +1,8 @@
 /* Queue attributes: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html */
 #include "room.h"
 
+#include "../../auth/principals.h"
+
 struct number {
     const char *name;
     int64_t min, max, other; /* `other`: AWS's default */
@@ -114,6 +116,19 @@ static struct err *check_one(struct call *c, const struct queue *q, struct str n
                    STR_ARG(str_take(name, 100)));
 }
 
+static struct err *bind_policy(struct call *c, struct queue *q, struct str text)
+{
+    if (text.n == 0) {
+        jv_set(c->arena, q->row, STR("policy_bound"), jv_new_str(c->arena, STR("")));
+        return NULL;
+    }
+    struct err *e = principals_keep(c->txn, c->arena, q->row, text);
+    if (!err_has_code(e, "MalformedPolicyDocument"))
+        return e;
+    err_free(e);
+    return bad_value(STR("Policy"));
+}
+
 struct err *queue_set_attributes(struct call *c, struct queue *q,
                                  const struct sqs_QueueAttributeMap *set)
 {
@@ -122,8 +137,11 @@ struct err *queue_set_attributes(struct call *c, struct queue *q,
         TRY(check_one(c, q, set->v[i].key, set->v[i].value));
     for (size_t i = 0; i < jv_len(q->attrs); i++)
         jv_set(c->arena, attrs, q->attrs->obj.v[i].key, &q->attrs->obj.v[i].value);
-    for (size_t i = 0; i < set->n; i++)
+    for (size_t i = 0; i < set->n; i++) {
+        if (str_is(set->v[i].key, "Policy"))
+            TRY(bind_policy(c, q, set->v[i].value));
         jv_set(c->arena, attrs, set->v[i].key, jv_new_str(c->arena, set->v[i].value));
+    }
     /* An empty text takes an attribute away. */
     struct jv *kept = jv_new_obj(c->arena);
     for (size_t i = 0; i < attrs->obj.n; i++)
@@ -261,6 +279,7 @@ OP_HANDLER(sqs, GetQueueAttributes, GetQueueAttributesRequest, GetQueueAttribute
 {
     struct queue q;
     struct counts n = {0};
+    struct str policy = STR_NONE;
     TRY(check_names(&in->AttributeNames));
     TRY(queue_need(c, in->QueueUrl, &q));
     if (wants_counts(&in->AttributeNames))
@@ -277,7 +296,10 @@ OP_HANDLER(sqs, GetQueueAttributes, GetQueueAttributesRequest, GetQueueAttribute
     list_number(&l, "LastModifiedTimestamp", jv_i(jv_get(q.row, "modified_ms"), 0) / 1000);
     list_text(&l, "QueueArn", q.arn);
     list_text(&l, "SqsManagedSseEnabled", STR("true"));
-    list_text(&l, "Policy", jv_s(jv_get(q.attrs, "Policy")));
+    if (jv_get(q.attrs, "Policy") != NULL)
+        TRY(principals_shown_of(c->txn, c->arena, q.row, jv_s(jv_get(q.attrs, "Policy")),
+                                &policy));
+    list_text(&l, "Policy", policy);
     list_text(&l, "RedrivePolicy", jv_s(jv_get(q.attrs, "RedrivePolicy")));
     return NULL;
 }

@@ -1,6 +1,8 @@
 /* The rows of SQS: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsqs.html */
 #include "room.h"
 
+#include "../../auth/principals.h"
+
 static struct err *target_queue(struct call *c, struct target *out)
 {
     struct str url = queue_url_given(c, shape_str_at(c->op->input, c->in, "QueueUrl"));
@@ -18,7 +20,7 @@ static struct err *target_queue(struct call *c, struct target *out)
     TRY(queue_read(c->txn, c->arena, account, c->region, name, &q, &found));
     if (!found)
         return NULL;
-    out->policy = jv_s(jv_get(q.attrs, "Policy"));
+    out->policy = principals_in_force(q.row, jv_s(jv_get(q.attrs, "Policy")));
     const struct jv *tags = jv_get(q.row, "tags");
     for (size_t i = 0; jv_is(tags, JV_OBJ) && i < tags->obj.n; i++)
         call_key(c,
@@ -78,7 +80,7 @@ static struct err *target_lookup(struct call *c, struct target *out)
     out->type = "AWS::SQS::Queue";
     TRY(queue_read(c->txn, c->arena, owner, c->region, in->QueueName, &q, &found));
     if (found)
-        out->policy = jv_s(jv_get(q.attrs, "Policy"));
+        out->policy = principals_in_force(q.row, jv_s(jv_get(q.attrs, "Policy")));
     return NULL;
 }
 
@@ -105,20 +107,12 @@ NEED(UntagQueue, "UntagQueue", target_untag);
 NEED(ListQueueTags, "ListQueueTags", target_queue);
 NEED(ListDeadLetterSourceQueues, "ListDeadLetterSourceQueues", target_queue);
 
-#define READ(op)                                                                                   \
-    {.name = #op, .handler = sqs_##op##_op, .effect = OP_READ, .audit = AUDIT_MANAGEMENT,          \
-     .needs = need_##op, .record_in = "*"}
-#define WRITE(op, result)                                                                          \
-    {.name = #op, .handler = sqs_##op##_op, .effect = OP_WRITE, .audit = AUDIT_MANAGEMENT,         \
-     .needs = need_##op, .record_in = "*", .record_out = result}
+#define READ(op) {OP_ROW(sqs, op, OP_READ, AUDIT_MANAGEMENT, need_##op, "*", NULL)}
+#define WRITE(op, result) {OP_ROW(sqs, op, OP_WRITE, AUDIT_MANAGEMENT, need_##op, "*", result)}
 /* Messages are data: their bodies and attributes are never recorded. */
-#define DATA(op, in)                                                                               \
-    {.name = #op, .handler = sqs_##op##_op, .effect = OP_WRITE, .audit = AUDIT_DATA,               \
-     .needs = need_##op, .record_in = in}
+#define DATA(op, in) {OP_ROW(sqs, op, OP_WRITE, AUDIT_DATA, need_##op, in, NULL)}
 
-#define FREE(op, class, in)                                                                        \
-    {.name = #op, .handler = sqs_##op##_op, .effect = OP_WRITE, .audit = class,                    \
-     .needs = need_##op, .record_in = in, .frees = true}
+#define FREE(op, class, in) {OP_ROW(sqs, op, OP_WRITE, class, need_##op, in, NULL), .frees = true}
 
 static const struct op_row rows[] = {
     WRITE(CreateQueue, "*"),

@@ -26,9 +26,7 @@ static const struct need need_key_info[] = {{"sts:GetAccessKeyInfo", NULL, NULL}
 
 /* Nothing is stored: every operation reads. The secret and the token in an answer are marked
  * sensitive in the model and hidden in the record, the access key id and the expiry are not. */
-#define READ(op, n, in, result)                                                                    \
-    {.name = #op, .handler = sts_##op##_op, .effect = OP_READ, .audit = AUDIT_MANAGEMENT,          \
-     .needs = n, .record_in = in, .record_out = result}
+#define READ(op, n, in, result) {OP_ROW(sts, op, OP_READ, AUDIT_MANAGEMENT, n, in, result)}
 
 static const struct op_row rows[] = {
     READ(AssumeRole, need_assume,

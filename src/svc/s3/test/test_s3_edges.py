@@ -4,9 +4,12 @@ import base64
 import hashlib
 import json
 import os
+import ssl
 import sys
 import threading
 import unittest
+import urllib.parse
+import urllib.request
 
 import boto3
 from botocore.config import Config
@@ -577,6 +580,111 @@ class Records(UserCase):
         trail.await_record("the block", eventName="PutBucketPublicAccessBlock",
                            eventCategory="Management")
         trail.await_record("the notification", eventName="PutBucketNotification")
+
+    def test_as_cloudtrail_writes_them(self):
+        """requestParameters by the names of the wire: what rules of detection look at."""
+        name = self.bucket()
+        trail = Trail(self, name, self.addCleanup)
+        host = urllib.parse.urlsplit(os.environ["AWS_ENDPOINT_URL"]).netloc
+        arn = f"arn:aws:s3:::{name}"
+        statement = {"Sid": "S", "Effect": "Allow", "Principal": {"AWS": self.user_arn},
+                     "Action": "s3:GetObject", "Resource": f"{arn}/*"}
+        policy = {"Version": "2012-10-17", "Statement": [statement]}
+        self.s3.put_bucket_policy(Bucket=name, Policy=json.dumps(policy))
+        self.s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": [{"Key": "k", "Value": "v"}]})
+        self.s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        self.s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [
+            {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"},
+             "BucketKeyEnabled": True}]})
+        self.s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration={
+            "BlockPublicAcls": True, "IgnorePublicAcls": False})
+        put = self.s3.put_object(Bucket=name, Key="k", Body=b"x", ServerSideEncryption="AES256",
+                                 ACL="bucket-owner-full-control", Tagging="patient=1",
+                                 Metadata={"patient": "1"})
+        self.s3.list_objects_v2(Bucket=name, Prefix="k", MaxKeys=3, Delimiter="/")
+        self.s3.delete_bucket_policy(Bucket=name)
+        everyone = "http://acs.amazonaws.com/groups/global/AllUsers"
+        with self.refused("AccessControlListNotSupported", 400):
+            self.s3.put_bucket_acl(Bucket=name, AccessControlPolicy={"Grants": [
+                {"Grantee": {"Type": "Group", "URI": everyone}, "Permission": "READ"}],
+                "Owner": {"ID": "x"}})
+        with self.refused("AccessControlListNotSupported", 400):
+            self.s3.put_object(Bucket=name, Key="open", Body=b"x", ACL="public-read",
+                               GrantRead=f'uri="{everyone}"')
+        self.s3.delete_objects(Bucket=name, Delete={"Objects": [{"Key": "a"}, {"Key": "b"}]})
+        with self.refused("AccessDenied", 403):
+            self.other.get_object(Bucket=name, Key="k", VersionId=put["VersionId"])
+        url = client(config=Config(signature_version="s3v4", s3={"addressing_style": "path"})) \
+            .generate_presigned_url("get_object", {"Bucket": name, "Key": "k"}, ExpiresIn=77)
+        context = ssl.create_default_context(cafile=os.environ["AWS_CA_BUNDLE"])
+        with urllib.request.urlopen(url, context=context) as r:
+            self.assertEqual(r.read(), b"x")
+
+        def asked(event, **fields):
+            r = trail.await_record(event, eventName=event, **fields)
+            p = r["requestParameters"]
+            self.assertEqual((p.pop("bucketName"), p.pop("Host")), (name, host))
+            return r, p
+
+        def without_ns(p):
+            return {k: v for k, v in p.items() if k != "xmlns"}
+        r, p = asked("PutBucketPolicy")
+        self.assertEqual(p, {"policy": "", "bucketPolicy": policy})
+        self.assertEqual(r["resources"],
+                         [{"accountId": self.account, "type": "AWS::S3::Bucket", "ARN": arn}])
+        extra = r["additionalEventData"]
+        self.assertEqual({k: extra[k] for k in ("SignatureVersion", "AuthenticationMethod",
+                                                "bytesTransferredIn", "bytesTransferredOut")},
+                         {"SignatureVersion": "SigV4", "AuthenticationMethod": "AuthHeader",
+                          "bytesTransferredIn": len(json.dumps(policy)), "bytesTransferredOut": 0})
+        self.assertTrue(extra["CipherSuite"] and extra["x-amz-id-2"])
+        _, p = asked("PutBucketTagging")
+        self.assertEqual((p["tagging"], without_ns(p["Tagging"])),
+                         ("", {"TagSet": {"Tag": {"Key": "k", "Value": "v"}}}))
+        _, p = asked("PutBucketVersioning")
+        self.assertEqual(p["VersioningConfiguration"]["Status"], "Enabled")
+        _, p = asked("PutBucketEncryption")
+        self.assertEqual(without_ns(p["ServerSideEncryptionConfiguration"]), {"Rule": {
+            "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"},
+            "BucketKeyEnabled": True}})
+        _, p = asked("PutBucketPublicAccessBlock")
+        self.assertEqual(without_ns(p["PublicAccessBlockConfiguration"]),
+                         {"BlockPublicAcls": True, "IgnorePublicAcls": False})
+        r, p = asked("PutObject")
+        self.assertEqual(p, {"key": "k", "x-amz-acl": "bucket-owner-full-control",
+                             "x-amz-server-side-encryption": "AES256"})
+        self.assertNotIn("patient", json.dumps(r))
+        self.assertEqual(r["responseElements"]["x-amz-version-id"], put["VersionId"])
+        self.assertEqual(r["additionalEventData"]["SSEApplied"], "SSE_S3")
+        self.assertEqual(r["resources"], [
+            {"type": "AWS::S3::Object", "ARN": f"{arn}/k"},
+            {"accountId": self.account, "type": "AWS::S3::Bucket", "ARN": arn}])
+        r, p = asked("ListObjects")
+        self.assertEqual(p, {"list-type": "2", "prefix": "k", "max-keys": "3", "delimiter": "/",
+                             "encoding-type": "url"})
+        self.assertEqual(r["resources"][0],
+                         {"type": "AWS::S3::Object", "ARNPrefix": f"{arn}/k"})
+        _, p = asked("PutBucketAcl", errorCode="AccessControlListNotSupported")
+        grant = p["AccessControlPolicy"]["AccessControlList"]["Grant"]
+        self.assertEqual((p["acl"], grant["Permission"], grant["Grantee"]["URI"]),
+                         ("", "READ", everyone))
+        _, p = asked("PutObject", errorCode="AccessControlListNotSupported")
+        self.assertEqual((p["x-amz-acl"], p["x-amz-grant-read"]),
+                         ("public-read", f'uri="{everyone}"'))
+        _, p = asked("DeleteObjects")
+        self.assertEqual((p["delete"], p["Delete"]["Object"]), ("", [{"Key": "a"}, {"Key": "b"}]))
+        _, p = asked("DeleteBucketPolicy")
+        self.assertEqual(p, {"policy": ""})
+        r, p = asked("GetObject", errorCode="AccessDenied")
+        self.assertEqual(p, {"key": "k", "versionId": put["VersionId"]})
+        self.assertEqual(r["additionalEventData"]["SignatureVersion"], "SigV4")
+        r, p = asked("GetObject", errorCode=None)
+        self.assertEqual(r["additionalEventData"]["AuthenticationMethod"], "QueryString")
+        self.assertEqual((p["key"], p["X-Amz-Expires"], p["X-Amz-SignedHeaders"]),
+                         ("k", "77", "host"))
+        self.assertNotIn("Signature=", json.dumps(r))
+        self.assertEqual({k for k in p if k.startswith("X-Amz-")}, {
+            "X-Amz-Algorithm", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders"})
 
     def test_refused_keys_of_a_batch(self):
         name = self.bucket()

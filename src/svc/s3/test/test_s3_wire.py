@@ -4,6 +4,7 @@ trailers that lie, a client that falls asleep."""
 import base64
 import hashlib
 import io
+import json
 import os
 import shutil
 import socket
@@ -113,6 +114,13 @@ class Broken(S3Case):
         line.send(b"x" * 100000)
         cls.sleeper = threading.Thread(target=lambda: cls.slept.append(line.answer()))
         cls.sleeper.start()
+        # The same of a body that is collected, for a service that speaks JSON.
+        other = Line().send((f"POST / HTTP/1.1\r\nHost: {URL.netloc}\r\nContent-Length: 99\r\n"
+                             "X-Amz-Target: TrentService.ListKeys\r\n"
+                             "Content-Type: application/x-amz-json-1.1\r\n\r\n{").encode())
+        cls.slept_json = []
+        cls.json_sleeper = threading.Thread(target=lambda: cls.slept_json.append(other.answer()))
+        cls.json_sleeper.start()
 
     def nothing_stored(self, key):
         with self.refused("NoSuchKey", 404):
@@ -238,9 +246,16 @@ class Broken(S3Case):
         self.sleeper.join(timeout=90)
         self.assertFalse(self.sleeper.is_alive(), "a stalled upload is still open")
         status, text = self.slept[0]
-        self.assertIn(status, (400, 408), text)
+        self.assertEqual((status, "<Code>RequestTimeout</Code>" in text), (400, True), text)
+        self.assertIn("<Message>Your socket connection to the server was not read from or written "
+                      "to within the timeout period. Idle connections will be closed.</Message>",
+                      text)
         self.nothing_stored("slow")
-        self.recorded("slow", "IncompleteBody")
+        self.recorded("slow", "RequestTimeout")
+        self.json_sleeper.join(timeout=90)
+        self.assertFalse(self.json_sleeper.is_alive(), "a stalled call is still open")
+        status, text = self.slept_json[0]
+        self.assertEqual((status, json.loads(text)["__type"]), (408, "RequestTimeout"))
 
 
 class VirtualHosts(S3Case):
