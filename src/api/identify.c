@@ -69,7 +69,7 @@ static struct err *no_service(const struct line *l, struct err *otherwise)
         return otherwise;
     err_free(otherwise);
     return err_aws(501, "NotImplemented",
-                   "This version of Ward has no service \"%.*s\". The README lists those that it has.",
+                   "This version of Ward has no service \"%.*s\". The README lists what it has.",
                    STR_ARG(str_take(service, SERVICE_SHOWN_MAX)));
 }
 

@@ -124,6 +124,10 @@ static void test_tls_calls(void **state)
     assert_int_equal(setenv("SSL_CERT_FILE", name, 1), 0);
     req = (struct http_out){0};
     assert_null(call(a, f.port, "https", "/echo", &req, &in));
+    assert_int_equal(setenv("SSL_CERT_FILE", "/nowhere", 1), 0);
+    expect_err(call(a, f.port, "https", "/echo", &req, &in), ERR_IO);
+    req = (struct http_out){.ca_file = name};
+    assert_null(call(a, f.port, "https", "/echo", &req, &in));
     unsetenv("SSL_CERT_FILE");
     unlink(name);
     arena_free(a);
