@@ -198,15 +198,31 @@ static void settle(struct running_job *r, enum job_next next, int64_t again_ms)
     log_warn("a job's end could not be stored for conflicts; it will run again");
 }
 
+/* The look that found the row read a snapshot: a run that ended since, and with it its claim, has
+ * deleted the row or put it off. Now that the claim is ours the row stays as it is. */
+static bool still_stands(struct running_job *r)
+{
+    struct txn *t CLEANUP(txn_abort) = NULL;
+    struct str owner;
+    bool ours = false;
+    struct err *e = store_begin(r->s->ward->store, TXN_READ, &t);
+    if (e == NULL)
+        e = still_ours(r, t, &ours, &owner);
+    log_err(LOG_ERROR, "a job's row could not be read; it will run later", e);
+    return ours;
+}
+
 static void run_job(void *arg)
 {
     struct running_job *r = arg;
     struct scheduler *s = r->s;
     struct arena *a = r->job.arena;
     int64_t again_ms = clock_now_ms() + JOB_IDLE_MS;
-    enum job_next next = r->kind->run(&r->job, &again_ms);
-    if (!r->job.done)
-        settle(r, next, again_ms);
+    if (still_stands(r)) {
+        enum job_next next = r->kind->run(&r->job, &again_ms);
+        if (!r->job.done)
+            settle(r, next, again_ms);
+    }
     pthread_mutex_lock(&s->lock);
     map_del(&s->running, r->name);
     s->in_flight--;
