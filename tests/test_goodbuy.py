@@ -201,8 +201,10 @@ class GoodBuy(unittest.TestCase):
 
     def once(self, messages):
         """No event raised two alerts."""
-        ids = [re.search(r"[Ee]vent ?ID: (\S+)", m["Message"]).group(1) for m in messages]
-        self.assertEqual(len(ids), len(set(ids)))
+        seen = {}
+        for m in messages:
+            seen.setdefault(re.search(r"[Ee]vent ?ID: (\S+)", m["Message"]).group(1), []).append(m)
+        self.assertEqual([twice for twice in seen.values() if len(twice) > 1], [])
 
     @unittest.skipUnless(os.path.isdir(DATA), "the real log files are not here")
     def test_3_real_log_files_raise_the_same_alerts(self):
@@ -234,12 +236,110 @@ class GoodBuy(unittest.TestCase):
             return expected <= got
         eventually(all_there, "an alert for each real event that the keywords name", 240, 1)
 
+    def test_4_digests_need_not_start_the_function(self):
+        """LogPrefix says which objects do; logs of this account go on raising alerts."""
+        w, cfn = self.ward, self.ward.client("cloudformation")
+        account = self.out["AlertTopicArn"].split(":")[4]
+        prefix = f"AWSLogs/{account}/CloudTrail/"
+        given = [{"ParameterKey": p["ParameterKey"], "UsePreviousValue": True}
+                 for p in self.stack["Parameters"] if p["ParameterKey"] != "LogPrefix"]
+        cfn.update_stack(StackName="goodbuy", UsePreviousTemplate=True,
+                         Capabilities=["CAPABILITY_IAM"], Parameters=given + [
+                             {"ParameterKey": "LogPrefix", "ParameterValue": prefix}])
+        status = lambda: cfn.describe_stacks(  # noqa: E731
+            StackName="goodbuy")["Stacks"][0]["StackStatus"]
+        eventually(lambda: not status().endswith("_IN_PROGRESS"), "the stack at rest")
+        self.assertEqual(status(), "UPDATE_COMPLETE")
+        told = w.client("s3").get_bucket_notification_configuration(
+            Bucket=self.out["TrailBucketName"])["LambdaFunctionConfigurations"]
+        rules = {r["Name"].lower(): r["Value"] for c in told
+                 for r in c["Filter"]["Key"]["FilterRules"]}
+        self.assertEqual(rules, {"prefix": prefix, "suffix": ".json.gz"})
+        w.client("iam").create_group(GroupName="goodbuy-prefix-test")
+        eventually(lambda: any("goodbuy-prefix-test" in m["Message"] for m in self.drain()),
+                   "an alert after the change", 120, 1)
+
     def test_4_the_ledger_is_whole_afterwards(self):
         self.assertEqual(self.ward.stop(), 0)
         out = subprocess.run([self.ward.binary, "ledger", "--json", "--data", self.ward.data],
                              capture_output=True, text=True, check=True).stdout
         self.assertEqual(json.loads(out)["faults"], 0)
         self.ward.start()
+
+
+class Keywords(unittest.TestCase):
+    """filter_config.json, held against the operations that botocore knows."""
+    # Services whose events have another name than their client.
+    SOURCES = {"cloudwatch": "monitoring", "efs": "elasticfilesystem", "sso-admin": "sso",
+               "elb": "elasticloadbalancing", "elbv2": "elasticloadbalancing",
+               "accessanalyzer": "access-analyzer", "cloudhsmv2": "cloudhsm"}
+    READS = re.compile(r"^(Describe|List|Get|Head|Lookup|Search|BatchGet|Query|Scan)")
+    READS_TOLD = {"GetSecretValue", "BatchGetSecretValue", "GetPasswordData", "GetFederationToken"}
+
+    @classmethod
+    def setUpClass(cls):
+        import botocore.session
+        with open(os.path.join(ROOT, "blueprints/goodbuy/filter_config.json")) as f:
+            cls.config = json.load(f)
+        session = botocore.session.get_session()
+        cls.calls = [(source, op) for name in session.get_available_services()
+                     for source in [cls.SOURCES.get(name, name) + ".amazonaws.com"]
+                     if any(re.search(c["source"], source) for c in cls.config)
+                     for op in session.get_service_model(name).operation_names]
+
+    def entries(self, source, name):
+        return [c["name"] for c in self.config
+                if re.search(c["source"], source) and re.search(c["regexp"], name)]
+
+    def test_no_call_is_in_two_entries(self):
+        self.assertGreater(len(self.calls), 3000)
+        self.assertEqual([(c, self.entries(*c)) for c in self.calls
+                          if len(self.entries(*c)) > 1], [])
+
+    def test_reads_are_left_out(self):
+        told = {n for s, n in self.calls if self.READS.match(n) and self.entries(s, n)}
+        self.assertEqual(told, self.READS_TOLD)
+
+    def test_what_an_auditor_asks_after(self):
+        wanted = {
+            "datapipeline": "CreatePipeline ActivatePipeline PutPipelineDefinition",
+            "ec2": "RunInstances StopInstances TerminateInstances ModifyInstanceAttribute "
+                   "ModifySnapshotAttribute ModifyImageAttribute CopySnapshot CreateSnapshot "
+                   "DisableEbsEncryptionByDefault AuthorizeSecurityGroupIngress CreateRoute "
+                   "AcceptVpcPeeringConnection DeleteFlowLogs CreateKeyPair GetPasswordData",
+            "iam": "CreateUser CreateAccessKey AttachUserPolicy DeactivateMFADevice PutRolePolicy",
+            "kms": "ScheduleKeyDeletion DisableKey PutKeyPolicy CreateGrant",
+            "s3": "PutBucketAcl PutBucketPolicy DeleteBucketPolicy PutBucketPublicAccessBlock "
+                  "DeleteBucketEncryption PutObjectAcl PutBucketNotification DeleteBucket",
+            "storagegateway": "CreateNFSFileShare DeleteGateway UpdateSMBFileShare",
+            "cloudtrail": "StopLogging DeleteTrail UpdateTrail PutEventSelectors",
+            "logs": "DeleteLogGroup DeleteLogStream PutRetentionPolicy PutSubscriptionFilter",
+            "monitoring": "DeleteAlarms DisableAlarmActions",
+            "events": "DisableRule DeleteRule RemoveTargets",
+            "config": "StopConfigurationRecorder DeleteDeliveryChannel",
+            "guardduty": "DeleteDetector UpdateDetector DisassociateMembers",
+            "ssm": "SendCommand StartSession ModifyDocumentPermission",
+            "secretsmanager": "GetSecretValue PutResourcePolicy DeleteSecret",
+            "lambda": "AddPermission20150331v2 UpdateFunctionCode20150331v2 CreateFunctionUrlConfig",
+            "sns": "Subscribe AddPermission SetTopicAttributes DeleteTopic",
+            "sqs": "SetQueueAttributes PurgeQueue DeleteQueue",
+            "rds": "ModifyDBSnapshotAttribute DeleteDBInstance StartExportTask",
+            "organizations": "LeaveOrganization DetachPolicy", "ram": "CreateResourceShare",
+            "sts": "AssumeRoot", "signin": "ConsoleLogin", "backup": "DeleteRecoveryPoint"}
+        for service, names in wanted.items():
+            for name in names.split():
+                self.assertEqual(len(self.entries(service + ".amazonaws.com", name)), 1,
+                                 (service, name))
+
+    def test_no_alert_raises_another(self):
+        """What the delivery of a log file and of an alert calls."""
+        for service, names in {
+                "s3": "PutObject GetObject GetBucketAcl", "lambda": "Invoke", "sns": "Publish",
+                "sqs": "SendMessage ReceiveMessage DeleteMessage", "sts": "AssumeRole",
+                "kms": "GenerateDataKey Decrypt DescribeKey",
+                "logs": "CreateLogGroup CreateLogStream PutLogEvents"}.items():
+            for name in names.split():
+                self.assertEqual(self.entries(service + ".amazonaws.com", name), [], name)
 
 
 class Template(unittest.TestCase):

@@ -256,8 +256,12 @@ static struct str error_words(struct str body)
 static bool is_throttling(struct str code)
 {
     static const char *const codes[] = {"Throttling", "ThrottlingException", "Throttled",
-                                        "TooManyRequestsException", "RequestLimitExceeded",
-                                        "SlowDown", "RequestTimeout", "InternalError"};
+                                        "ThrottledException", "RequestThrottled",
+                                        "RequestThrottledException", "TooManyRequestsException",
+                                        "RequestLimitExceeded", "BandwidthLimitExceeded",
+                                        "ProvisionedThroughputExceededException", "SlowDown",
+                                        "PriorRequestNotComplete", "RequestTimeout",
+                                        "RequestTimeoutException", "InternalError"};
     for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
         if (str_is(code, codes[i]))
             return true;

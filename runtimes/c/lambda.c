@@ -170,9 +170,11 @@ static struct err *next_event(struct loop *l, struct http_response *r, struct la
         !str_to_i64(http_response_header(r, "Lambda-Runtime-Deadline-Ms"), 0, INT64_MAX,
                     &ev.deadline_ms) ||
         !copy_header(r, "Lambda-Runtime-Invoked-Function-Arn", ev.function_arn,
-                     sizeof ev.function_arn) ||
-        !copy_header(r, "Lambda-Runtime-Trace-Id", ev.trace_id, sizeof ev.trace_id))
+                     sizeof ev.function_arn))
         return err_new(ERR_CORRUPT, "the Runtime API sent an event with unusable headers");
+    /* Its form is not promised and grows with each hop: too long a one is no reason to end. */
+    if (!copy_header(r, "Lambda-Runtime-Trace-Id", ev.trace_id, sizeof ev.trace_id))
+        ev.trace_id[0] = '\0';
     *out = ev;
     return NULL;
 }

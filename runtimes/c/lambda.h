@@ -37,7 +37,8 @@ struct lambda_event {
     struct str payload; /* JSON; valid during the call */
     char request_id[LAMBDA_ID_MAX];
     char function_arn[LAMBDA_ARN_MAX];
-    char trace_id[LAMBDA_TRACE_MAX]; /* also in _X_AMZN_TRACE_ID during the call; "" when none */
+    /* Also in _X_AMZN_TRACE_ID during the call; "": none, or longer than this. */
+    char trace_id[LAMBDA_TRACE_MAX];
     int64_t deadline_ms;             /* wall clock; when Lambda ends the function */
 };
 

@@ -53,6 +53,13 @@ class Loop(unittest.TestCase):
         self.assertEqual(about["trace"], "none")
         self.assertEqual(about["left_ms"], 0)
 
+    def test_a_trace_id_too_long_is_left_out(self):
+        self.run_probe()
+        for trace in ("Root=1-a-b;Lineage=" + "x" * 600, "Root=1-a-b"):
+            kind, _, body = self.api.invoke({"do": "about"}, trace=trace)
+            self.assertEqual(kind, "response")
+            self.assertEqual(json.loads(body)["trace"], "none" if len(trace) > 511 else trace)
+
     def test_errors_are_structured_and_do_not_end_the_loop(self):
         self.run_probe()
         kind, headers, body = self.api.invoke({"do": "fail"})

@@ -211,6 +211,7 @@ OP_HANDLER(cloudformation, CreateChangeSet, CreateChangeSetInput, CreateChangeSe
     struct jv *stack, *changes, *former;
     struct plan plan;
     bool create = str_is(in->ChangeSetType, "CREATE"), empty = false;
+    struct str reason = STR_NONE;
     TRY(check_name(in->ChangeSetName));
     if (str_is(in->ChangeSetType, "IMPORT") || in->ResourcesToImport.n > 0 ||
         in->ImportExistingResources.v)
@@ -242,7 +243,12 @@ OP_HANDLER(cloudformation, CreateChangeSet, CreateChangeSetInput, CreateChangeSe
         plan.tags = (struct jv *)(uintptr_t)jv_get(stack, "tags");
     TRY(changes_of(c, &p, stack, &plan, &changes));
     if (!create)
+        TRY(changed_types(c, &p, &plan.t, &reason));
+    if (!create && reason.p == NULL)
         TRY(nothing_changes(c, &p, stack, &plan, changes, &empty));
+    if (empty)
+        reason = STR("The submitted information didn't contain changes. Submit different "
+                     "information to create a change set.");
     char id[37];
     rand_uuid(id);
     struct jv *row = jv_new_obj(a);
@@ -258,10 +264,8 @@ OP_HANDLER(cloudformation, CreateChangeSet, CreateChangeSetInput, CreateChangeSe
     put_b(a, row, "create", create);
     put_s(a, row, "on_failure", in->OnStackFailure);
     put_i(a, row, "created_ms", c->now_ms);
-    put_s(a, row, "status", empty ? STR("FAILED") : STR("CREATE_COMPLETE"));
-    if (empty)
-        put_s(a, row, "reason", STR("The submitted information didn't contain changes. Submit "
-                                    "different information to create a change set."));
+    put_s(a, row, "status", reason.p != NULL ? STR("FAILED") : STR("CREATE_COMPLETE"));
+    put_s(a, row, "reason", reason);
     out->Id = jv_s(jv_get(row, "arn"));
     out->StackId = jv_s(jv_get(stack, "arn"));
     return row_put(c, CFN_T_CHANGESET, c->account, key_of(&k), row);
@@ -275,9 +279,8 @@ static struct err *not_found(struct str name)
                    STR_ARG(str_take(name, 300)));
 }
 
-/* By its name and the stack's, or by its ARN: arn:…:changeSet/NAME/UUID. */
-static struct err *need(struct call *c, struct str name, struct str stack_name, struct place *p,
-                        struct jv **stack, struct jv **out)
+struct err *change_set_need(struct call *c, struct str name, struct str stack_name, struct place *p,
+                            struct jv **stack, struct jv **out)
 {
     struct arn arn;
     struct str short_name = name;
@@ -348,7 +351,7 @@ OP_HANDLER(cloudformation, DescribeChangeSet, DescribeChangeSetInput, DescribeCh
 {
     struct place p;
     struct jv *stack, *row;
-    TRY(need(c, in->ChangeSetName, in->StackName, &p, &stack, &row));
+    TRY(change_set_need(c, in->ChangeSetName, in->StackName, &p, &stack, &row));
     const struct jv *params = jv_get(row, "params"), *tags = jv_get(row, "tags");
     out->ChangeSetName = jv_s(jv_get(row, "name"));
     out->ChangeSetId = jv_s(jv_get(row, "arn"));
@@ -420,7 +423,7 @@ OP_HANDLER(cloudformation, ExecuteChangeSet, ExecuteChangeSetInput, ExecuteChang
     struct place p;
     struct jv *stack, *row;
     struct plan plan;
-    TRY(need(c, in->ChangeSetName, in->StackName, &p, &stack, &row));
+    TRY(change_set_need(c, in->ChangeSetName, in->StackName, &p, &stack, &row));
     TRY(check_executable(stack, row));
     put_b(a, stack, "retain_except_on_create", in->RetainExceptOnCreate.v);
     put_v(a, stack, "role", jv_get(row, "role") != NULL ? jv_get(row, "role")
@@ -457,7 +460,7 @@ OP_HANDLER(cloudformation, DeleteChangeSet, DeleteChangeSetInput, DeleteChangeSe
 {
     struct place p;
     struct jv *stack, *row;
-    struct err *e = need(c, in->ChangeSetName, in->StackName, &p, &stack, &row);
+    struct err *e = change_set_need(c, in->ChangeSetName, in->StackName, &p, &stack, &row);
     if (err_has_code(e, "ChangeSetNotFound")) { /* as on AWS: what is not there is deleted */
         err_free(e);
         return NULL;

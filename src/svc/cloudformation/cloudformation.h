@@ -34,6 +34,7 @@
 #include "api/api.h"
 
 enum {
+    STACKS_MAX = 2000, /* of an account in a Region, those deleted not counted */
     STACK_NAME_MAX = 128,
     STACK_TAGS_MAX = 50,
     STACK_LIST_PAGE = 100,

@@ -55,17 +55,24 @@ static struct err *fold(struct scope *s, const struct jv *arg, bool any, int dep
     return NULL;
 }
 
+static struct err *not_boolean(const struct scope *s)
+{
+    return template_error("Template format error: %s can only be boolean operations on "
+                          "parameters%s",
+                          s->in_rules ? "Rules" : "Conditions",
+                          s->in_rules ? "" : " and other conditions");
+}
+
 struct err *template_condition(struct scope *s, const struct jv *v, int depth, bool *out)
 {
     TRY(arena_check(s->a));
     if (depth > CONDITION_DEPTH_MAX)
         return template_error("Template error: conditions nest too deeply.");
     if (!jv_is(v, JV_OBJ) || v->obj.n != 1)
-        return template_error("Template format error: Conditions can only be boolean operations "
-                              "on parameters and other conditions");
+        return not_boolean(s);
     struct str fn = v->obj.v[0].key;
     const struct jv *arg = &v->obj.v[0].value;
-    if (str_is(fn, "Condition") && jv_is(arg, JV_STR))
+    if (!s->in_rules && str_is(fn, "Condition") && jv_is(arg, JV_STR))
         return named(s, arg->s, depth, out);
     if (str_is(fn, "Fn::Equals"))
         return equals(s, arg, out);
@@ -81,8 +88,7 @@ struct err *template_condition(struct scope *s, const struct jv *v, int depth, b
     if (str_is(fn, "Fn::Not"))
         return template_error("Template error: every Fn::Not object requires one boolean "
                               "parameter.");
-    return template_error("Template format error: Conditions can only be boolean operations on "
-                          "parameters and other conditions");
+    return s->in_rules ? rule_function(s, fn, arg, out) : not_boolean(s);
 }
 
 struct err *template_conditions(struct scope *s)

@@ -1,10 +1,30 @@
 /* CreateStack, UpdateStack, DeleteStack: the request is checked and kept; the job does the work. */
 #include "room.h"
 
+static struct err *check_count(struct call *c)
+{
+    struct skey prefix = skey();
+    key_str(&prefix, c->account);
+    key_str(&prefix, c->region);
+    struct scan sc = {.prefix = key_of(&prefix), .keys_only = true};
+    struct cursor *cur CLEANUP(cursor_free_ptr) = NULL;
+    TRY(txn_scan(c->txn, CFN_T_NAME, &sc, &cur));
+    for (int n = 0; n < STACKS_MAX; n++) {
+        bool more;
+        struct str key, value;
+        TRY(cursor_next(cur, &more, &key, &value));
+        if (!more)
+            return NULL;
+    }
+    return err_aws(400, "LimitExceededException", "Limit for stack has been exceeded: %d.",
+                   STACKS_MAX);
+}
+
 struct err *new_stack(struct call *c, struct str name, struct place *out_place, struct jv **out)
 {
     struct arena *a = c->arena;
     char id[37];
+    TRY(check_count(c));
     rand_uuid(id);
     struct place p = {c->account, c->region, arena_str(a, str_c(id))};
     struct jv *s = jv_new_obj(a);
@@ -100,13 +120,18 @@ struct err *begin_update(struct call *c, const struct place *p, struct jv *stack
                          const struct plan *plan, struct str token)
 {
     struct arena *a = c->arena;
+    struct str reason;
     bool same;
+    TRY(changed_types(c, p, &plan->t, &reason));
+    if (reason.p != NULL)
+        return template_error("%.*s", STR_ARG(reason));
     TRY(unchanged(c, p, stack, plan, &same));
     if (same)
         return template_error("No updates are to be performed.");
     struct jv *next = jv_new_obj(a);
     plan_into(a, next, plan);
     put_v(a, stack, "next", next);
+    put_v(a, stack, "cancel", NULL);
     put_s(a, stack, "token", token);
     put_i(a, stack, "updated_ms", c->now_ms);
     TRY(template_text_put(c->txn, p, "next", plan->text));
@@ -148,6 +173,39 @@ OP_HANDLER(cloudformation, UpdateStack, UpdateStackInput, UpdateStackOutput)
     put_s(c->arena, stack, "update_token", in->ClientRequestToken);
     out->StackId = jv_s(jv_get(stack, "arn"));
     return begin_update(c, &p, stack, &plan, in->ClientRequestToken);
+}
+
+/* The job sees it before the next resource, and at the end. */
+OP_HANDLER_NO_OUT(cloudformation, CancelUpdateStack, CancelUpdateStackInput)
+{
+    struct place p;
+    struct jv *stack;
+    TRY(stack_need(c, in->StackName, &p, &stack));
+    if (!str_is(jv_s(jv_get(stack, "status")), "UPDATE_IN_PROGRESS"))
+        return template_error("CancelUpdateStack cannot be called from current stack status");
+    put_b(c->arena, stack, "cancel", true);
+    return stack_save(c->txn, c->arena, &p, stack);
+}
+
+/* The same operation goes on: what it has changed is known by its id. */
+OP_HANDLER(cloudformation, ContinueUpdateRollback, ContinueUpdateRollbackInput,
+           ContinueUpdateRollbackOutput)
+{
+    struct place p;
+    struct jv *stack;
+    TRY(stack_need(c, in->StackName, &p, &stack));
+    if (in->ResourcesToSkip.n > 0 || in->ForceRollback.v)
+        return err_not_implemented(c, "Rolling back without some of the resources");
+    if (!str_is(jv_s(jv_get(stack, "status")), "UPDATE_ROLLBACK_FAILED"))
+        return template_error("Stack:%.*s is in %.*s state and can not continue its rollback.",
+                              STR_ARG(jv_s(jv_get(stack, "arn"))),
+                              STR_ARG(jv_s(jv_get(stack, "status"))));
+    TRY(set_actor(c, stack, in->RoleARN));
+    put_s(c->arena, stack, "phase", STR("unupdate"));
+    put_s(c->arena, stack, "token", in->ClientRequestToken);
+    TRY(stack_status(c->txn, c->arena, &p, stack, "UPDATE_ROLLBACK_IN_PROGRESS",
+                     STR("User Initiated")));
+    return go_on(c, &p, stack);
 }
 
 /* -- deletion ---------------------------------------------------------------------------------- */

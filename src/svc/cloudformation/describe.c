@@ -197,7 +197,9 @@ OP_HANDLER(cloudformation, DescribeStackEvents, DescribeStackEventsInput,
     struct place p;
     struct jv *stack;
     struct str position, last = STR_NONE;
-    TRY(stack_need(c, in->StackName, &p, &stack));
+    TRY(stack_find(c, in->StackName, &p, &stack));
+    if (stack == NULL) /* AWS has other words for it here */
+        return template_error("Stack [%.*s] does not exist", STR_ARG(str_take(in->StackName, 300)));
     TRY(page_position(c, in->NextToken, "ValidationError", &position));
     struct skey prefix = stack_key(&p);
     struct scan sc = {.prefix = key_of(&prefix), .from = position, .after = true, .reverse = true};
@@ -237,7 +239,10 @@ OP_HANDLER(cloudformation, DescribeStackResource, DescribeStackResourceInput,
 {
     struct place p;
     struct jv *stack, *rows;
-    TRY(resources_of(c, in->StackName, &p, &stack, &rows));
+    TRY(stack_find(c, in->StackName, &p, &stack));
+    if (stack == NULL)
+        return template_error("Stack '%.*s' does not exist", STR_ARG(str_take(in->StackName, 300)));
+    TRY(resource_load_all(c->txn, c->arena, &p, &rows));
     const struct jv *r = jv_get_str(rows, in->LogicalResourceId);
     if (r == NULL)
         return template_error("Resource %.*s does not exist for stack %.*s",

@@ -31,6 +31,7 @@ static struct err *use(struct arena *a, struct str text)
     struct scope s = {.a = a, .t = &t, .params = params, .account = STR("123456789012"),
                       .region = STR("us-east-1"), .stack_name = STR("s"), .stack_id = STR("id"),
                       .get = get, .import = import, .ctx = a};
+    TRY(template_rules(&s));
     TRY(template_conditions(&s));
     TRY(template_order(&s, &order));
     CHECK(order.n <= jv_len(t.resources));

@@ -6,10 +6,14 @@ OP_HANDLER(cloudformation, GetTemplate, GetTemplateInput, GetTemplateOutput)
     struct place p;
     struct jv *stack;
     struct str text;
-    if (in->ChangeSetName.n > 0)
-        return err_not_implemented(c, "GetTemplate of a change set");
-    TRY(stack_need(c, in->StackName, &p, &stack));
-    TRY(template_text_get(c->txn, c->arena, &p, "current", &text));
+    if (in->ChangeSetName.n > 0) {
+        struct jv *set;
+        TRY(change_set_need(c, in->ChangeSetName, in->StackName, &p, &stack, &set));
+        text = jv_s(jv_get(set, "text"));
+    } else {
+        TRY(stack_need(c, in->StackName, &p, &stack));
+        TRY(template_text_get(c->txn, c->arena, &p, "current", &text));
+    }
     if (text.p == NULL)
         return template_error("Stack [%.*s] has no template.",
                               STR_ARG(jv_s(jv_get(stack, "name"))));

@@ -146,15 +146,17 @@ WITH_ROLE(CreateStack);
 WITH_ROLE(UpdateStack);
 WITH_ROLE(DeleteStack);
 WITH_ROLE(CreateChangeSet);
+WITH_ROLE(ContinueUpdateRollback);
+ON_STACK(CancelUpdateStack);
 ON_STACK(UpdateTerminationProtection);
 ON_STACK(DescribeStacks);
 ON_STACK(DescribeStackEvents);
 ON_STACK(DescribeStackResource);
 ON_STACK(DescribeStackResources);
 ON_STACK(ListStackResources);
-ON_STACK(GetTemplate);
 ON_STACK(GetTemplateSummary);
 ON_STACK(ListChangeSets);
+ON_CHANGE_SET(GetTemplate);
 ON_CHANGE_SET(DescribeChangeSet);
 ON_CHANGE_SET(ExecuteChangeSet);
 ON_CHANGE_SET(DeleteChangeSet);
@@ -180,6 +182,8 @@ static const struct op_row rows[] = {
     WRITE(UpdateStack, "StackName TemplateURL UsePreviousTemplate Capabilities RoleARN Tags "
           "ClientRequestToken DisableRollback ResourceTypes RetainExceptOnCreate", "StackId"),
     WRITE(DeleteStack, "StackName RetainResources RoleARN ClientRequestToken", NULL),
+    WRITE(CancelUpdateStack, "*", NULL),
+    WRITE(ContinueUpdateRollback, "*", NULL),
     WRITE(UpdateTerminationProtection, "*", "StackId"),
     READ(DescribeStacks, "StackName"),
     READ(DescribeStackEvents, "StackName"),

@@ -211,6 +211,27 @@ struct err *check_types(struct call *c, const struct template *t)
                           arena_cstr(c->arena, buf_view(&b)));
 }
 
+struct err *changed_types(struct call *c, const struct place *p, const struct template *t,
+                          struct str *out_reason)
+{
+    struct buf b CLEANUP(buf_clear) = BUF_INIT(400);
+    struct jv *rows;
+    *out_reason = STR_NONE;
+    TRY(resource_load_all(c->txn, c->arena, p, &rows));
+    for (size_t i = 0; i < jv_len(t->resources); i++) {
+        struct str name = t->resources->obj.v[i].key;
+        const struct jv *row = jv_get_str(rows, name);
+        if (resource_live(row) && jv_get(row, "id") != NULL &&
+            !str_eq(jv_s(jv_get(row, "type")), jv_s(jv_get(&t->resources->obj.v[i].value, "Type"))))
+            buf_fmt(&b, "%s%.*s", b.n > 0 ? ", " : "", STR_ARG(name));
+    }
+    if (b.n > 0 || b.over)
+        *out_reason = arena_fmt(c->arena, "Update of resource type is not permitted. The new "
+                                          "template modifies resource type of the following "
+                                          "resources: [%.*s]", STR_ARG(buf_view(&b)));
+    return NULL;
+}
+
 /* -- parameters, tags, topics ------------------------------------------------------------------ */
 
 static struct err *given_params(struct call *c, const struct cloudformation_Parameters *list,
@@ -286,6 +307,7 @@ static struct err *check_plan(struct call *c, struct plan *p, const struct place
                       .stack_name = stack_name,
                       .stack_id = stack_id,
                       .topics = p->topics};
+    TRY(template_rules(&s));
     TRY(template_conditions(&s));
     TRY(template_order(&s, &order));
     if (order.n == 0)
@@ -366,6 +388,13 @@ struct err *set_actor(struct call *c, struct jv *stack, struct str role)
     return NULL;
 }
 
+struct err *go_on(struct call *c, const struct place *p, struct jv *stack)
+{
+    struct str arn = jv_s(jv_get(stack, "arn"));
+    TRY(stack_save(c->txn, c->arena, p, stack));
+    return job_put(c->txn, c->account, "cloudformation.run", arn, c->now_ms, arn);
+}
+
 struct err *start_operation(struct call *c, const struct place *p, struct jv *stack,
                             const char *phase, struct str token)
 {
@@ -377,7 +406,5 @@ struct err *start_operation(struct call *c, const struct place *p, struct jv *st
     put_s(a, stack, "token", token);
     put_i(a, stack, "waits", 0);
     put_i(a, stack, "started_ms", c->now_ms);
-    struct str arn = jv_s(jv_get(stack, "arn"));
-    TRY(stack_save(c->txn, a, p, stack));
-    return job_put(c->txn, c->account, "cloudformation.run", arn, c->now_ms, arn);
+    return go_on(c, p, stack);
 }

@@ -334,11 +334,20 @@ static struct err *resolve(struct scope *s, const struct jv *v, int depth, const
         return function(s, fn, arg, depth + 1, out);
     if (v->type == JV_OBJ || v->type == JV_ARR)
         return resolve_items(s, v, depth + 1, out);
-    if (v->type == JV_STR && str_find(v->s, STR("{{resolve:")) >= 0)
+    *out = v;
+    return NULL;
+}
+
+struct err *template_no_reference(const struct jv *v)
+{
+    if (jv_is(v, JV_STR) && str_find(v->s, STR("{{resolve:")) >= 0)
         return err_aws(501, "NotImplemented",
                        "Dynamic references ({{resolve:…}}) are not built in this version of "
                        "Ward. The README lists what is.");
-    *out = v;
+    for (size_t i = 0; jv_is(v, JV_ARR) && i < v->arr.n; i++)
+        TRY(template_no_reference(&v->arr.v[i]));
+    for (size_t i = 0; jv_is(v, JV_OBJ) && i < v->obj.n; i++)
+        TRY(template_no_reference(&v->obj.v[i].value));
     return NULL;
 }
 
@@ -346,6 +355,7 @@ struct err *template_resolve(struct scope *s, const struct jv *v, const struct j
 {
     const struct jv *r;
     TRY(resolve(s, v, 0, &r));
+    TRY(template_no_reference(r)); /* a function may have put one together */
     *out = r;
     return NULL;
 }

@@ -86,12 +86,18 @@ struct err *request_plan(struct call *c, const struct request *r, const struct p
 struct err *check_stack_name(struct str name) MUST_CHECK;
 /* Types that Ward does not have: "Unrecognized resource types: […]". */
 struct err *check_types(struct call *c, const struct template *t) MUST_CHECK;
+/* Names the stack's resources to which the template gives another type, which AWS refuses;
+ * STR_NONE: none. */
+struct err *changed_types(struct call *c, const struct place *p, const struct template *t,
+                          struct str *out_reason) MUST_CHECK;
 /* Capabilities that a template needs: 0, 1 CAPABILITY_IAM, 2 CAPABILITY_NAMED_IAM. */
 int needed_capability(const struct template *t, struct arena *a, struct str *out_reason);
 /* In whose name the stack's calls are made: kept in the row as "role" or "principal". */
 struct err *set_actor(struct call *c, struct jv *stack, struct str role) MUST_CHECK;
 void fill_scope(struct scope *s, struct arena *a, const struct template *t,
                 const struct place *p, const struct jv *stack);
+/* Has the job look at the stack's row again: its operation goes on. */
+struct err *go_on(struct call *c, const struct place *p, struct jv *stack) MUST_CHECK;
 /* Starts an operation: "create", "update", "delete". */
 struct err *start_operation(struct call *c, const struct place *p, struct jv *stack,
                             const char *phase, struct str token) MUST_CHECK;
@@ -165,6 +171,9 @@ struct err *exports_in_use(struct txn *t, struct arena *a, const struct place *p
                            const struct jv *outputs) MUST_CHECK;
 
 /* changeset.c */
+/* By its name and the stack's, or by its ARN: arn:…:changeSet/NAME/UUID. ChangeSetNotFound. */
+struct err *change_set_need(struct call *c, struct str name, struct str stack_name, struct place *p,
+                            struct jv **stack, struct jv **out) MUST_CHECK;
 struct err *change_sets_drop(struct txn *t, struct arena *a, const struct place *p) MUST_CHECK;
 
 extern const struct job_kind cloudformation_jobs[];
@@ -178,6 +187,8 @@ bool has_role(const struct call *c);
 OP_DECLARE(cloudformation, CreateStack);
 OP_DECLARE(cloudformation, UpdateStack);
 OP_DECLARE(cloudformation, DeleteStack);
+OP_DECLARE(cloudformation, CancelUpdateStack);
+OP_DECLARE(cloudformation, ContinueUpdateRollback);
 OP_DECLARE(cloudformation, UpdateTerminationProtection);
 OP_DECLARE(cloudformation, DescribeStacks);
 OP_DECLARE(cloudformation, DescribeStackEvents);

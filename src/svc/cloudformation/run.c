@@ -257,6 +257,10 @@ static struct err *write_finish(struct run *r, struct txn *t, struct jv *stack, 
     const struct finish *f = ctx;
     if (r->stopped)
         return NULL;
+    if (f->update && jv_b(jv_get(stack, "cancel"), false)) {
+        r->stack = stack;
+        return template_error("The update was cancelled.");
+    }
     TRY(exports_write(t, r->a, &r->place, stack, f->outputs));
     TRY(imports_drop(t, r->a, &r->place, stack));
     put_v(r->a, stack, "imports", NULL);
@@ -417,11 +421,20 @@ static struct err *fail_update(struct run *r, struct str logical)
                                       .stack_reason = why, .phase = "unupdate"});
 }
 
+static struct err *cancel_update(struct run *r)
+{
+    return run_note(r, &(struct note){.stack_status = "UPDATE_ROLLBACK_IN_PROGRESS",
+                                      .stack_reason = STR("User Initiated"),
+                                      .phase = "unupdate"});
+}
+
 static struct err *phase_update(struct run *r)
 {
     TRY(load_template(r, "next"));
     for (size_t i = 0; i < r->order.n; i++) {
         enum outcome got;
+        if (jv_b(jv_get(r->stack, "cancel"), false))
+            return cancel_update(r);
         TRY(resource_update(r, i, &got));
         if (got == OUT_FAILED)
             return fail_update(r, r->order.names[i]);
@@ -430,6 +443,8 @@ static struct err *phase_update(struct run *r)
     }
     bool failed;
     TRY(finish(r, true, &failed));
+    if (failed && jv_b(jv_get(r->stack, "cancel"), false))
+        return cancel_update(r);
     return failed ? fail_update(r, STR_NONE) : NULL;
 }
 

@@ -122,14 +122,14 @@ static struct err *check_names(const struct jv *section, const char *what)
 static struct err *check_sections(const struct template *t)
 {
     static const char *const known[] = {"AWSTemplateFormatVersion", "Description", "Metadata",
-                                        "Parameters", "Mappings", "Conditions", "Resources",
-                                        "Outputs"};
+                                        "Parameters", "Mappings", "Conditions", "Rules",
+                                        "Resources", "Outputs"};
     for (size_t i = 0; i < t->root->obj.n; i++) {
         struct str key = t->root->obj.v[i].key;
         bool ok = false;
         for (size_t k = 0; k < ARRAY_LEN(known); k++)
             ok = ok || str_is(key, known[k]);
-        if (str_is(key, "Transform") || str_is(key, "Rules") || str_is(key, "Hooks"))
+        if (str_is(key, "Transform") || str_is(key, "Hooks"))
             return err_aws(501, "NotImplemented",
                            "The template section %.*s is not built in this version of Ward. The "
                            "README lists what is.", STR_ARG(key));
@@ -218,7 +218,9 @@ static struct err *check_resource(struct str name, const struct jv *r)
 struct names { /* of one walk through a value */
     const struct template *t;
     const struct jv *locals; /* the variables of the Fn::Sub around, or NULL */
-    bool conditions_only;    /* in Conditions: no resources */
+    bool conditions_only;    /* in Conditions and Rules: no resources */
+    const char *fixed;       /* what the value is, which may not hang on resources; NULL: it may */
+    bool rules;              /* in Rules: their own functions, no others but these and Ref */
     const char *block;       /* "Resources" */
     struct str entity;       /* in it */
     int depth;
@@ -231,14 +233,22 @@ struct err *template_unresolved(struct str name, const char *block)
                           name.p == NULL ? "" : name.p, block);
 }
 
+/* Names of exports, where they are made and where they are used, are known beforehand. */
+static struct err *not_fixed(const struct names *n)
+{
+    return template_error("Template error: the %s must not depend on any resources, imported "
+                          "values, or Fn::GetAZs", n->fixed);
+}
+
 static struct err *check_name(const struct names *n, struct str name, bool attribute)
 {
     if (!attribute && (is_pseudo(name) || jv_get_str(n->t->parameters, name) != NULL ||
                        jv_get_str(n->locals, name) != NULL))
         return NULL;
-    if (!n->conditions_only && jv_get_str(n->t->resources, name) != NULL)
-        return NULL;
-    return template_unresolved(name, n->block);
+    bool resource = jv_get_str(n->t->resources, name) != NULL;
+    if (n->fixed != NULL && resource)
+        return not_fixed(n);
+    return resource && !n->conditions_only ? NULL : template_unresolved(name, n->block);
 }
 
 static struct err *check_sub_part(void *ctx, bool literal, struct str part)
@@ -258,6 +268,7 @@ static struct err *check_value(const struct names *n, const struct jv *v);
 
 static struct err *check_sub(const struct names *n, const struct jv *arg)
 {
+    TRY(template_no_reference(jv_is(arg, JV_ARR) ? jv_at(arg, 0) : arg));
     if (jv_is(arg, JV_STR))
         return sub_each(arg->s, check_sub_part, (void *)(uintptr_t)n);
     if (jv_len(arg) != 2 || !jv_is(jv_at(arg, 0), JV_STR) || !jv_is(jv_at(arg, 1), JV_OBJ))
@@ -274,6 +285,8 @@ static struct err *check_sub(const struct names *n, const struct jv *arg)
 static struct err *check_get_att(const struct names *n, const struct jv *arg)
 {
     struct str name;
+    if (n->fixed != NULL)
+        return not_fixed(n);
     if (jv_is(arg, JV_STR)) {
         ptrdiff_t dot = str_find_char(arg->s, '.');
         name = dot > 0 ? str_take(arg->s, (size_t)dot) : STR_NONE;
@@ -312,6 +325,22 @@ static struct err *check_find(const struct names *n, const struct jv *arg)
     return check_value(n, arg);
 }
 
+static struct err *check_rule_function(const struct names *n, struct str fn, const struct jv *arg)
+{
+    static const char *const known[] = {"Fn::Equals",   "Fn::And", "Fn::Or",
+                                        "Fn::Not",      "Fn::Contains", "Fn::EachMemberEquals",
+                                        "Fn::EachMemberIn"};
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (str_is(fn, known[i]))
+            return check_value(n, arg);
+    if (str_is(fn, "Fn::RefAll") || str_is(fn, "Fn::ValueOf") || str_is(fn, "Fn::ValueOfAll"))
+        return err_aws(501, "NotImplemented",
+                       "%.*s is not built in this version of Ward. The README lists what is.",
+                       STR_ARG(fn));
+    return template_error("Template error: %.*s cannot be used in Rules, in %.*s",
+                          STR_ARG(str_take(fn, 100)), STR_ARG(str_take(n->entity, 100)));
+}
+
 static struct err *check_function(const struct names *n, struct str fn, const struct jv *arg)
 {
     static const char *const known[] = {"Fn::Join",   "Fn::Select", "Fn::Split", "Fn::ImportValue",
@@ -321,6 +350,8 @@ static struct err *check_function(const struct names *n, struct str fn, const st
         return jv_is(arg, JV_STR) ? check_name(n, arg->s, false)
                                   : template_error("Template format error: Every Ref must be a "
                                                    "string.");
+    if (n->rules)
+        return check_rule_function(n, fn, arg);
     if (str_is(fn, "Fn::GetAtt"))
         return check_get_att(n, arg);
     if (str_is(fn, "Fn::Sub"))
@@ -329,9 +360,14 @@ static struct err *check_function(const struct names *n, struct str fn, const st
         return check_if(n, arg);
     if (str_is(fn, "Fn::FindInMap"))
         return check_find(n, arg);
+    struct names inner = *n;
+    if (str_is(fn, "Fn::ImportValue"))
+        inner.fixed = "attribute in Fn::ImportValue";
+    if (n->fixed != NULL && (str_is(fn, "Fn::ImportValue") || str_is(fn, "Fn::GetAZs")))
+        return not_fixed(n);
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
         if (str_is(fn, known[i]))
-            return check_value(n, arg);
+            return check_value(&inner, arg);
     for (size_t i = 0; i < ARRAY_LEN(tests); i++)
         if (str_is(fn, tests[i]))
             return n->conditions_only ? check_value(n, arg)
@@ -356,6 +392,7 @@ static struct err *check_value(const struct names *n, const struct jv *v)
         return template_error("Template format error: [/%s/%.*s] 'null' values are not allowed in "
                               "templates", n->block, (int)(n->entity.n < 100 ? n->entity.n : 100),
                               n->entity.p == NULL ? "" : n->entity.p);
+    TRY(template_no_reference(jv_is(v, JV_STR) ? v : NULL));
     struct names below = *n;
     below.depth++;
     if (function_of(v, &fn, &arg))
@@ -425,11 +462,22 @@ static struct err *check_all(const struct template *t)
                                   "required.", STR_ARG(m->key));
         TRY(check_condition_name(t, m->key, &m->value));
         TRY(check_value(&n, &m->value));
+        n.fixed = "name of an export";
+        TRY(check_value(&n, jv_get(jv_get(&m->value, "Export"), "Name")));
+        n.fixed = NULL;
     }
     n.conditions_only = true;
     n.block = "Conditions";
     n.entity = STR_NONE;
-    return check_value(&n, t->conditions);
+    TRY(check_value(&n, t->conditions));
+    n.rules = true;
+    n.block = "Rules";
+    for (size_t i = 0; i < jv_len(t->rules); i++) {
+        n.entity = t->rules->obj.v[i].key;
+        TRY(template_rule_form(n.entity, &t->rules->obj.v[i].value));
+        TRY(check_value(&n, &t->rules->obj.v[i].value));
+    }
+    return NULL;
 }
 
 /* As in YAML: of two resources of one name one would silently not be made. */
@@ -483,6 +531,7 @@ struct err *template_parse(struct arena *a, struct str text, struct template *ou
     TRY(section(&t, "Parameters", TEMPLATE_PARAMETERS_MAX, &t.parameters));
     TRY(section(&t, "Mappings", TEMPLATE_MAPPINGS_MAX, &t.mappings));
     TRY(section(&t, "Conditions", TEMPLATE_CONDITIONS_MAX, &t.conditions));
+    TRY(section(&t, "Rules", TEMPLATE_RULES_MAX, &t.rules));
     TRY(section(&t, "Resources", TEMPLATE_RESOURCES_MAX, &t.resources));
     TRY(section(&t, "Outputs", TEMPLATE_OUTPUTS_MAX, &t.outputs));
     if (jv_len(t.resources) == 0)
@@ -491,6 +540,7 @@ struct err *template_parse(struct arena *a, struct str text, struct template *ou
     TRY(check_names(t.parameters, "Parameters"));
     TRY(check_names(t.mappings, "Mappings"));
     TRY(check_names(t.conditions, "Conditions"));
+    TRY(check_names(t.rules, "Rules"));
     TRY(check_names(t.resources, "Resources"));
     TRY(check_names(t.outputs, "Outputs"));
     TRY(check_all(&t));

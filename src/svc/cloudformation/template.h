@@ -7,6 +7,7 @@
  *   parameter.c   values for parameters, and their constraints
  *   pattern.c     AllowedPattern
  *   condition.c   conditions: And, Or, Not, Equals
+ *   rule.c        Rules: what parameters must be together
  *   resolve.c     intrinsic functions      resolve_net.c  Fn::Cidr, Fn::GetAZs
  *   order.c       the dependency graph
  *
@@ -26,6 +27,7 @@ enum {
     TEMPLATE_OUTPUTS_MAX = 200,
     TEMPLATE_MAPPINGS_MAX = 200,
     TEMPLATE_CONDITIONS_MAX = 500,
+    TEMPLATE_RULES_MAX = 200,
     TEMPLATE_STRING_MAX = 1024 * 1024, /* what one function may make */
     TEMPLATE_LIST_MAX = 4096,
     TEMPLATE_DEPTH_MAX = 64,
@@ -35,7 +37,8 @@ enum {
 
 struct template {
     const struct jv *root;
-    const struct jv *parameters, *mappings, *conditions, *resources, *outputs; /* objects or NULL */
+    /* Objects or NULL. */
+    const struct jv *parameters, *mappings, *conditions, *rules, *resources, *outputs;
     struct str description;
 };
 
@@ -45,6 +48,7 @@ struct scope {
     const struct template *t;
     const struct jv *params;     /* {name: string or array of strings} */
     struct jv *conditions;       /* {name: bool}, by template_conditions() */
+    bool in_rules;               /* the functions of Rules are known */
     struct str account, region, stack_name, stack_id;
     const struct jv *topics;     /* AWS::NotificationARNs */
     /* The value of Ref (attr is STR_NONE) or of an attribute. */
@@ -66,6 +70,10 @@ struct err *template_params(struct arena *a, const struct template *t, const str
 bool template_no_echo(const struct template *t, struct str parameter);
 /* The value as a client wrote it: lists joined by commas. */
 struct str template_param_text(struct arena *a, const struct jv *value);
+
+/* Whether the parameters are what the template's Rules say; ValidationError with the description of
+ * the first assertion that does not hold. */
+struct err *template_rules(struct scope *s) MUST_CHECK;
 
 /* Fills s->conditions. */
 struct err *template_conditions(struct scope *s) MUST_CHECK;
@@ -92,6 +100,10 @@ struct err *order_of(struct arena *a, const struct jv *graph, struct order *out)
 
 /* private to the engine */
 struct err *template_unresolved(struct str name, const char *block) MUST_CHECK;
+struct err *template_rule_form(struct str name, const struct jv *rule) MUST_CHECK;
+struct err *rule_function(struct scope *s, struct str fn, const struct jv *arg, bool *out)
+    MUST_CHECK;
+struct err *template_no_reference(const struct jv *v) MUST_CHECK; /* dynamic ones: not built */
 struct err *template_param_defs(const struct template *t) MUST_CHECK; /* what they may hold */
 struct err *template_condition(struct scope *s, const struct jv *v, int depth, bool *out)
     MUST_CHECK;

@@ -126,4 +126,11 @@ static const struct rtype handle = {.name = "AWS::CloudFormation::WaitConditionH
                                     .props = no_props, .steps = no_steps, .name_style = NAME_ANY,
                                     .name_max = 128};
 
-const struct rtype *const types_logging[] = {&trail, &group, &handle, NULL};
+/* What the CDK writes about the constructs used: it is kept with the template and does nothing. */
+static const struct prop metadata_props[] = {
+    {"Analytics", P_STR, 0, NULL}, {"Modules", P_STR, 0, NULL}, {0}};
+static const struct rtype metadata = {.name = "AWS::CDK::Metadata", .props = metadata_props,
+                                      .steps = no_steps, .name_style = NAME_ANY,
+                                      .name_max = 128};
+
+const struct rtype *const types_logging[] = {&trail, &group, &handle, &metadata, NULL};

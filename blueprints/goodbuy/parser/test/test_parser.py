@@ -467,6 +467,12 @@ class Tls(Case):
         self.assertEqual(error["errorType"], "AccessDenied")
         self.assertIn("certificate of 127.0.0.1 is not trusted", error["errorMessage"])
 
+    def test_the_machine_s_authorities_when_none_are_named(self):
+        self.start(entry())
+        error = self.fails(event())
+        self.assertEqual(error["errorType"], "AccessDenied")
+        self.assertRegex(error["errorMessage"], "is not trusted|no certificates to trust")
+
     def test_certificate_for_elsewhere(self):
         self.start(entry(), AWS_CA_BUNDLE=self.path("elsewhere-ca.pem"))
         error = self.fails(event())

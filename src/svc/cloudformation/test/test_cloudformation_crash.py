@@ -70,6 +70,51 @@ class CrashTest(unittest.TestCase):
             self.assertEqual(self.rest(sid), "DELETE_COMPLETE")
             self.assertEqual(self.counts(), (0, 0))
 
+    def renamed(self, generation, bad):
+        """Queues and topics that an update replaces, route tables that it changes."""
+        r = {"V": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}}}
+        for i in range(8):
+            r[f"Q{i}"] = {"Type": "AWS::SQS::Queue", "Properties": {
+                "QueueName": f"k-{generation}-{i}"}, **({"DependsOn": f"T{i - 1}"} if i else {})}
+            r[f"T{i}"] = {"Type": "AWS::SNS::Topic", "Properties": {
+                "TopicName": {"Fn::Sub": f"t-{generation}-{i}"}, "DisplayName": {
+                    "Fn::GetAtt": [f"Q{i}", "QueueName"]}}}
+            r[f"R{i}"] = {"Type": "AWS::EC2::RouteTable", "Properties": {
+                "VpcId": {"Ref": "V"}, "Tags": [{"Key": "generation", "Value": str(generation)}]}}
+        if bad:
+            r["Z"] = {"Type": "AWS::SQS::Queue", "DependsOn": ["T7", "R7"],
+                      "Properties": {"VisibilityTimeout": 999999}}
+        return json.dumps({"Resources": r})
+
+    def check_generation(self, generation):
+        names = [u.rsplit("/", 1)[1] for u in self.ward.client("sqs").list_queues(
+            QueueNamePrefix="k-")["QueueUrls"]]
+        self.assertEqual(sorted(names), [f"k-{generation}-{i}" for i in range(8)])
+        topics = [t["TopicArn"].rsplit(":", 1)[1]
+                  for t in self.ward.client("sns").list_topics()["Topics"]]
+        self.assertEqual(sorted(topics), [f"t-{generation}-{i}" for i in range(8)])
+        tables = self.ward.client("ec2").describe_route_tables(
+            Filters=[{"Name": "tag:generation", "Values": ["*"]}])["RouteTables"]
+        self.assertEqual([t["Tags"][0]["Value"] for t in tables], [str(generation)] * 8)
+
+    def test_replacements_and_rollbacks_through_crashes(self):
+        """What was replaced is there once, the new one or, after a rollback, the former one."""
+        with Ward() as self.ward:
+            cfn = lambda: self.ward.client("cloudformation")  # noqa: E731
+            cfn().create_stack(StackName="s", TemplateBody=self.renamed(0, False))
+            self.crash_after(0.1)
+            self.rest()
+            self.check_generation(0)
+            generation = 0
+            for bad in (False, True, False, True):
+                cfn().update_stack(StackName="s", TemplateBody=self.renamed(generation + 1, bad))
+                for after in (0.05, 0.2, 0.3):
+                    self.crash_after(after)
+                eventually(lambda: not self.status().endswith("_IN_PROGRESS"), "the stack at rest")
+                self.assertEqual(self.status(),
+                                 "UPDATE_ROLLBACK_COMPLETE" if bad else "UPDATE_COMPLETE")
+                generation += 0 if bad else 1
+                self.check_generation(generation)
 
     def test_a_deletion_after_a_crash_finds_what_was_made(self):
         """Deleted as soon as Ward is back: what the creation had just made goes as well."""

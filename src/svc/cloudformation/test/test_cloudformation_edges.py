@@ -154,7 +154,7 @@ class RefusedTest(StackTest):
         name, _ = self.create({"Q": QUEUE})
         for call in (lambda: self.cfn.detect_stack_drift(StackName=name),
                      lambda: self.cfn.set_stack_policy(StackName=name, StackPolicyBody="{}"),
-                     lambda: self.cfn.continue_update_rollback(StackName=name)):
+                     lambda: self.cfn.rollback_stack(StackName=name)):
             self.refused(call, "NotImplemented")
 
     def test_a_stack_that_was_rolled_back_takes_no_change_set(self):

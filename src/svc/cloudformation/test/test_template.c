@@ -72,6 +72,7 @@ static struct err *load(struct bench *b, const char *text, const char *given)
                           .account = STR("123456789012"), .region = STR("eu-west-1"),
                           .stack_name = STR("st"), .stack_id = STR("arn:st"),
                           .get = get, .import = import, .ctx = b};
+    TRY(template_rules(&b->s));
     return template_conditions(&b->s);
 }
 
@@ -180,7 +181,16 @@ static void test_parse_refuses(void **state)
         {"{\"Resources\":{\"R\":{}}}", "Type"},
         {"{\"Resources\":{\"R-1\":{\"Type\":\"T\"}}}", "alphanumeric"},
         {"{\"Resources\":{\"R\":{\"Type\":\"T\"}},\"Other\":1}", "Invalid template property"},
-        {"{\"Resources\":{\"R\":{\"Type\":\"T\"}},\"Rules\":{}}", "not built"},
+        {"{\"Resources\":{\"R\":{\"Type\":\"T\"}},\"Hooks\":{}}", "not built"},
+        {"Resources: {R: {Type: T}}\nOutputs: {O: {Value: x, Export: {Name: !Ref R}}}",
+         "the name of an export must not depend"},
+        {"Resources: {R: {Type: T}}\nOutputs: {O: {Value: {'Fn::ImportValue': !Sub '${R}-x'}}}",
+         "the attribute in Fn::ImportValue must not depend"},
+        {"Resources: {R: {Type: T}}\nOutputs: {O: {Value: {'Fn::ImportValue': !GetAtt R.A}}}",
+         "the attribute in Fn::ImportValue must not depend"},
+        {"Resources: {R: {Type: T}}\nOutputs: {O: {Value: {'Fn::ImportValue': !ImportValue a}}}",
+         "the attribute in Fn::ImportValue must not depend"},
+        {"{\"Resources\":{\"R\":{\"Type\":\"T\"}},\"Rules\":{\"X\":{}}}", "list of Assertions"},
         {"{\"Resources\":{\"R\":{\"Type\":\"T\",\"Color\":1}}}", "Invalid template resource"},
         {"{\"Resources\":{\"R\":{\"Type\":\"T\",\"DependsOn\":\"X\"}}}", "Unresolved"},
         {"{\"Resources\":{\"R\":{\"Type\":\"T\",\"Condition\":\"X\"}}}", "condition"},
@@ -374,6 +384,42 @@ static void test_order_names_what_is_wrong(void **state)
     }
 }
 
+static void test_rules(void **state)
+{
+    struct bench *b = *state;
+    static const struct {
+        const char *when, *assert, *words; /* words NULL: the parameters pass */
+    } cases[] = {
+        {"!Equals [!Ref P, v]", "!Contains [!Ref L, b]", NULL},
+        {"!Equals [!Ref P, v]", "!Contains [!Ref L, d]", "Rule R failed to satisfy assertion: why"},
+        {"!Equals [!Ref P, w]", "!Contains [!Ref L, d]", NULL},
+        {"!EachMemberEquals [[v, v], !Ref P]", "!EachMemberIn [!Ref L, [c, b, a]]", NULL},
+        {"!EachMemberEquals [!Ref L, a]", "!Not [!Equals [a, a]]", NULL},
+        {"!EachMemberIn [[a, b], !Ref L]", "!EachMemberIn [!Ref L, [a, b]]", "assertion: why"},
+        {"!Or [!Equals [a, b], !Contains [[v], !Ref P]]",
+         "!And [!Equals [a, a], !Contains [[], a]]", "assertion: why"},
+        {"!Equals [a, a]", "!Contains [x, x]", "requires a list of strings and a string"},
+        {"!Equals [a, a]", "!EachMemberIn [[x], x]", "requires two lists of strings"},
+        {"!Condition Yes", "!Equals [a, a]", "Condition cannot be used in Rules"},
+        {"!Equals [!Ref R, a]", "!Equals [a, a]", "[R] in the Rules block"},
+        {"!Equals [!Sub '${P}', a]", "!Equals [a, a]", "Fn::Sub cannot be used in Rules, in R"},
+        {"!Equals [!RefAll 'AWS::EC2::VPC::Id', a]", "!Equals [a, a]", "Fn::RefAll is not built"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err *e = load(b, arena_fmt(b->a,
+            "Parameters: {P: {Type: String, Default: v}, "
+            "L: {Type: CommaDelimitedList, Default: 'a,b,c'}}\n"
+            "Conditions: {Yes: !Equals [a, a]}\nResources: {R: {Type: T}}\n"
+            "Rules:\n  R:\n    RuleCondition: %s\n    Assertions:\n"
+            "      - {Assert: %s, AssertDescription: why}\n",
+            cases[i].when, cases[i].assert).p, NULL);
+        if (cases[i].words == NULL)
+            ok(e);
+        else
+            refused(e, cases[i].words);
+    }
+}
+
 static void test_branch_not_taken_is_no_need(void **state)
 {
     struct bench *b = *state;
@@ -417,6 +463,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_conditions_in_a_chain, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_order_names_what_is_wrong, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_rules, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_branch_not_taken_is_no_need, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_growth_is_bounded, set_up, tear_down),
     };

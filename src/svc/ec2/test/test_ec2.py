@@ -2,6 +2,7 @@
 import base64
 import concurrent.futures
 import json
+import os
 import re
 import time
 import unittest
@@ -886,6 +887,37 @@ class PermissionTest(Base):
         self.refused("DryRunOperation", self.theirs.create_vpc, CidrBlock="10.0.0.0/16",
                      DryRun=True)
         self.refused("UnauthorizedOperation", self.theirs.delete_vpc, VpcId="vpc-1")
+
+    ARGS = {"CidrBlock": "10.0.0.0/16", "GroupName": "g", "Description": "d", "RuleNumber": 1,
+            "Protocol": "-1", "RuleAction": "allow", "Egress": False, "MinCount": 1, "MaxCount": 1,
+            "Attribute": "enableDnsSupport", "Resources": ["vpc-1"],
+            "Tags": [{"Key": "k", "Value": "v"}], "InstanceIds": ["i-1"],
+            "DhcpConfigurations": [{"Key": "domain-name", "Values": ["x"]}]}
+
+    def test_every_call_refused_and_tried(self):
+        """Each operation, first as who may nothing, then with DryRun as who may everything."""
+        self.put(self.allow("sts:GetCallerIdentity"))
+        words = re.compile(r"^You are not authorized to perform this operation\. User: "
+                           r"arn:aws:iam::\d{12}:user/\S+ is not authorized to perform: (\S+) on "
+                           r"resource: \S+ because no identity-based policy allows the \1 action$")
+        with open(os.path.join(os.path.dirname(__file__), "..", "model.json")) as f:
+            names = list(json.load(f)["operations"])
+        dry = 0
+        for name in names:
+            model = self.ec2.meta.service_model.operation_model(name).input_shape
+            args = {m: self.ARGS.get(m, m[:-2].lower() + "-1") for m in model.required_members}
+            if name.endswith("InstanceAttribute") and "Attribute" in args:
+                args["Attribute"] = "instanceType"
+            if "DryRun" in model.members:
+                args["DryRun"] = True
+            call = xform_name(name)
+            with self.subTest(name):
+                message = self.refused("UnauthorizedOperation", getattr(self.theirs, call), **args)
+                self.assertEqual(words.match(message)[1], "ec2:" + name)
+                if "DryRun" in args:
+                    self.refused("DryRunOperation", getattr(self.ec2, call), **args)
+                    dry += 1
+        self.assertGreater(dry, 55)
 
     def test_by_resource_and_tag(self):
         a, b = self.vpc(), self.vpc("10.1.0.0/16")
