@@ -40,7 +40,7 @@ deps-test: deps
 
 run: deps
 	@$(MAKE) --no-print-directory build
-	$(BUILD)/ward up --blueprint goodbuy
+	$(BUILD)/ward up --blueprint goodbuy --trail-interval 5
 
 test: deps-test
 	@$(MAKE) --no-print-directory build san
