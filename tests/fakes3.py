@@ -21,6 +21,8 @@ class FakeS3:
         self.keys = []      # of ListPublicKeys
         self.key_calls = []
         self.credentials = {}  # path -> (status, text), for containers and instances
+        self.sts = None     # function(form) -> (status, text)
+        self.sts_calls = []  # (form, headers)
         self.lock = threading.Lock()
         self.running = self.most = 0
         outer = self
@@ -93,6 +95,11 @@ class FakeS3:
         if h.headers.get("X-Amz-Target", "").endswith("ListPublicKeys"):
             self.key_calls.append((json.loads(body), h.headers["Authorization"]))
             return self.answer(h, 200, json.dumps({"PublicKeyList": self.keys}).encode())
+        if path == "/" and body.startswith(b"Action="):
+            form = dict(urllib.parse.parse_qsl(body.decode()))
+            self.sts_calls.append((form, dict(h.headers.items())))
+            status, text = self.sts(form)
+            return self.answer(h, status, text.encode(), {"Content-Type": "text/xml"})
         name = urllib.parse.unquote(path[1:])
         listing = "list-type=2" in query
         fault = self.faults.get("LIST" if listing else name)

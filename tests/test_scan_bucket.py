@@ -4,6 +4,7 @@ import datetime
 import gzip
 import json
 import os
+import pty
 import random
 import re
 import subprocess
@@ -151,6 +152,36 @@ class RealWard(unittest.TestCase):
         env.pop("AWS_DEFAULT_REGION", None)
         self.assertEqual(self.scan(f"s3://{b}", env=env)[0], 1)
 
+    def test_a_role_of_a_profile(self):
+        """As the command line does it: with an external id that the role's policy asks for."""
+        b = self.bucket("scan-role")
+        self.s3.put_object(Bucket=b, Key="a.json.gz", Body=log_file(6))
+        iam = self.ward.client("iam")
+        account = self.ward.client("sts").get_caller_identity()["Account"]
+        iam.create_role(RoleName="outsider", AssumeRolePolicyDocument=json.dumps({
+            "Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Action": "sts:AssumeRole",
+                "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
+                "Condition": {"StringEquals": {"sts:ExternalId": "right"}}}]}))
+        iam.put_role_policy(RoleName="outsider", PolicyName="p", PolicyDocument=json.dumps({
+            "Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}))
+        with tempfile.TemporaryDirectory() as tmp:
+            path = os.path.join(tmp, "config")
+            with open(path, "w") as f:
+                for name in ("right", "wrong"):
+                    f.write(f"[profile {name}]\nrole_arn = arn:aws:iam::{account}:role/outsider\n"
+                            f"source_profile = keys\nexternal_id = {name}\n")
+                f.write(f"[profile keys]\naws_access_key_id = {self.env['AWS_ACCESS_KEY_ID']}\n"
+                        f"aws_secret_access_key = {self.env['AWS_SECRET_ACCESS_KEY']}\n")
+            env = {k: v for k, v in self.env.items() if "KEY" not in k}
+            env.update(AWS_CONFIG_FILE=path, AWS_SHARED_CREDENTIALS_FILE="/nonexistent")
+            code, out, err = self.scan(f"s3://{b}", env=dict(env, AWS_PROFILE="right"))
+            self.assertEqual((code, found(out)), (1, ["id-6"]), err)
+            code, _, err = self.scan(f"s3://{b}", env=dict(env, AWS_PROFILE="wrong"))
+            self.assertEqual(code, 2)
+            self.assertIn("Credentials by the profile wrong: AssumeRole: AccessDenied (403)", err)
+
     def test_verify(self):
         b = self.bucket("verify-whole")
 
@@ -200,6 +231,12 @@ class RealWard(unittest.TestCase):
                    len(keys("CloudTrail-Digest/eu-west-1/")) > 2, "digests of both regions")
         ct.stop_logging(Name="whole")
 
+        def stop_is_delivered():
+            """It is in the last log file."""
+            return any(b'"StopLogging"' in gzip.decompress(
+                self.s3.get_object(Bucket=b, Key=k)["Body"].read())
+                for k in keys("/CloudTrail/us-east-1/") if k.endswith(".gz"))
+
         def named():
             out = set()
             for key in keys("CloudTrail-Digest/"):
@@ -207,6 +244,7 @@ class RealWard(unittest.TestCase):
                 out |= {f["s3Object"] for f in json.loads(gzip.decompress(body))["logFiles"]}
             return {k for k in keys("/CloudTrail/") if k.endswith(".gz")} <= out
 
+        eventually(stop_is_delivered, "the last log file")
         eventually(named, "every log file in a digest")
         code, out, err = ward("verify", "--json", f"s3://{b}", env=self.env)
         self.assertEqual(code, 0, out + err)
@@ -281,6 +319,8 @@ class Fake(unittest.TestCase):
         self.assertEqual(found(out), [i for i in ids if i[3:] not in "12345"])
         for i in range(1, 6):
             self.assertRegex(err, rf"s3://buck/000{i}\.json\.gz: ")
+        self.assertIn("buck/0001.json.gz: GetObject: InternalError (500): no", err)
+        self.assertIn("buck/0002.json.gz: GetObject: status (403)", err)
         self.assertNotIn("\x1b", err)
         self.assertNotIn("0006", err)
         self.assertLessEqual(f.counts["buck/0001.json.gz"], 6)
@@ -329,6 +369,27 @@ class Fake(unittest.TestCase):
         self.assertGreater(peak, 1024)
         if "san" not in args[0]:
             self.assertLess(peak, 128 * 1024)
+
+    def test_progress_leaves_out_what_is_not_known(self):
+        self.fill(30)
+        for name in self.fake.objects:
+            self.fake.faults[name] = self.fake.slow(0.3)
+        ours, theirs = pty.openpty()
+        p = subprocess.Popen([WARD, "scan", "--no-summary", "--format", "csv", "s3://buck/"],
+                             env=dict(BASE, TERM="xterm", **self.env), stdout=subprocess.DEVNULL,
+                             stderr=theirs)
+        os.close(theirs)
+        out = b""
+        while True:
+            try:
+                data = os.read(ours, 65536)
+            except OSError:
+                break
+            out += data
+        os.close(ours)
+        self.assertEqual(p.wait(), 1, out)
+        self.assertRegex(out.decode(), r"\r\d+ files  \d+ MB/s  \d+ records/s\x1b\[K")
+        self.assertNotIn(" left", out.decode())
 
     def test_pieces_of_one_object(self):
         self.fake.put("buck", "big.json.gz", log_file(3, 4, 5, 6, 7, fill=500_000))
@@ -462,13 +523,10 @@ s3 =
 [profile "two words"]
 region=eu-west-2
 endpoint_url={self.fake.url}
-[profile role]
-role_arn = arn:aws:iam::111122223333:role/x
-source_profile = default
-[profile process]
-credential_process = /bin/true
 [profile sso]
 sso_session = x
+[profile login]
+login_session = x
 """), "AWS_SHARED_CREDENTIALS_FILE": self.file("credentials", """
 [default]
 aws_access_key_id = AKIDDEFAULT
@@ -482,16 +540,238 @@ aws_session_token=token==
         self.assertEqual(self.who(dict(env, AWS_PROFILE="two words")),
                          ("AKIDTWO", "eu-west-2", "token=="))
         self.assertEqual(self.who(dict(env, **FAKE_KEYS))[0], "AKIDEXAMPLE")
-        for profile, word in (("nope", "AWS_PROFILE"), ("role", "role_arn"),
-                              ("process", "credential_process"), ("sso", "sso_session")):
+        for profile, word in (("nope", "AWS_PROFILE"), ("sso", "sso_session"),
+                              ("login", "login_session")):
             code, _, err = self.scan(env=dict(env, AWS_PROFILE=profile))
             self.assertEqual(code, 2)
             self.assertIn(word, err)
+            self.assertEqual("export-credentials" in err, profile != "nope")
         home = os.path.join(self.tmp.name, ".aws")
         os.mkdir(home)
         for name in ("config", "credentials"):
             os.rename(os.path.join(self.tmp.name, name), os.path.join(home, name))
         self.assertEqual(self.who({"HOME": self.tmp.name})[0], "AKIDDEFAULT")
+
+    # -- roles --
+    def sts(self, form):
+        """Keys that say which role they are of."""
+        end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
+        name = form["RoleArn"].rsplit("/", 1)[1]
+        return 200, f"""<{form["Action"]}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+<{form["Action"]}Result><Credentials><AccessKeyId>ASIA{name}</AccessKeyId>
+<SecretAccessKey>s{name}</SecretAccessKey><SessionToken>t{name}</SessionToken>
+<Expiration>{digests.iso(end)}</Expiration></Credentials></{form["Action"]}Result>
+</{form["Action"]}Response>"""
+
+    def config(self, text, **env):
+        self.fake.sts = self.sts
+        self.fake.sts_calls.clear()
+        env.setdefault("AWS_PROFILE", "p")
+        return dict({"AWS_CONFIG_FILE": self.file("config", text), "AWS_REGION": REGION,
+                     "AWS_SHARED_CREDENTIALS_FILE": self.file("credentials", ""),
+                     "AWS_ENDPOINT_URL": self.fake.url}, **env)
+
+    def refused(self, env, words):
+        code, _, err = self.scan(env=env)
+        self.assertEqual(code, 2, err)
+        self.assertRegex(err, words)
+
+    ROLE = "role_arn = arn:aws:iam::111122223333:role/path/"
+
+    def test_a_role_of_a_profile(self):
+        env = self.config(f"""
+[profile p]
+{self.ROLE}last
+source_profile = middle
+role_session_name = who+ever
+external_id = an/id
+duration_seconds = 900
+[profile middle]
+{self.ROLE}middle
+source_profile = base
+[profile base]
+aws_access_key_id = AKIDBASE
+aws_secret_access_key = x
+""")
+        self.assertEqual(self.who(env), ("ASIAlast", REGION, "tlast"))
+        (one, h1), (two, h2) = self.fake.sts_calls
+        self.assertIn(f"Credential=AKIDBASE/", h1["authorization"])
+        self.assertIn(f"/{REGION}/sts/aws4_request", h1["authorization"])
+        self.assertRegex(one.pop("RoleSessionName"), r"^ward-\d+$")
+        self.assertEqual(one, {"Action": "AssumeRole", "Version": "2011-06-15",
+                               "RoleArn": "arn:aws:iam::111122223333:role/path/middle"})
+        self.assertIn("Credential=ASIAmiddle/", h2["authorization"])
+        self.assertEqual(h2["x-amz-security-token"], "tmiddle")
+        self.assertEqual(two, {"Action": "AssumeRole", "Version": "2011-06-15",
+                               "RoleArn": "arn:aws:iam::111122223333:role/path/last",
+                               "RoleSessionName": "who+ever", "ExternalId": "an/id",
+                               "DurationSeconds": "900"})
+
+    def test_a_profile_that_is_its_own_source(self):
+        keys = "aws_access_key_id = AKIDSELF\naws_secret_access_key = x\n"
+        env = self.config(f"[profile p]\n{self.ROLE}r\nsource_profile = p\n{keys}")
+        self.assertEqual(self.who(env)[0], "ASIAr")
+        self.assertIn("Credential=AKIDSELF/", self.fake.sts_calls[0][1]["authorization"])
+        self.refused(self.config(f"[profile p]\n{self.ROLE}r\nsource_profile = p\n"),
+                     "its own source_profile")
+
+    def test_roles_that_cannot_be(self):
+        for lines, words in (
+                ("", "either a source_profile or a credential_source"),
+                ("source_profile = p\ncredential_source = Environment", "either a source_profile"),
+                ("credential_source = Elsewhere", "credential_source of the profile p is not one"),
+                ("credential_source = Environment", "access key is not whole"),
+                ("source_profile = none", r"none \(source_profile of p\) is in neither"),
+                ("source_profile = q", "More than 7 profiles"),
+                ("source_profile = empty", "empty, which another names .* has no credentials"),
+                ("source_profile = sso", "sso_start_url, which is not built"),
+                ("source_profile = keys\nmfa_serial = arn:aws:iam::1:mfa/x", "mfa_serial"),
+                ("source_profile = keys\nduration_seconds = 60", "duration_seconds .* 900 to"),
+                ("source_profile = half", "profile half is not whole")):
+            env = self.config(f"""[profile p]
+{self.ROLE}r
+{lines}
+[profile q]
+{self.ROLE}q
+source_profile = p
+[profile empty]
+region = eu-west-1
+[profile sso]
+sso_start_url = https://x
+[profile keys]
+aws_access_key_id = A
+aws_secret_access_key = x
+[profile half]
+aws_access_key_id = A
+""")
+            self.refused(env, words)
+            self.assertEqual(self.fake.sts_calls, [])
+
+    def test_a_role_that_is_refused(self):
+        env = self.config(f"""[profile p]
+{self.ROLE}r
+source_profile = keys
+[profile keys]
+aws_access_key_id = A
+aws_secret_access_key = verysecretvalue
+""")
+        self.fake.sts = lambda form: (403, "<ErrorResponse><Error><Code>AccessDenied</Code><Message>"
+                                           "not \u202e you</Message></Error></ErrorResponse>")
+        code, _, err = self.scan(env=env)
+        self.assertEqual(code, 2)
+        self.assertIn("Credentials by the profile p: AssumeRole: AccessDenied (403): not ???", err)
+        self.assertNotIn("\u202e", err)
+        self.assertNotIn("verysecretvalue", err)
+        for status, text in ((200, "hello"), (200, "<a/>"), (200, self.sts(
+                {"Action": "AssumeRole", "RoleArn": "a/b"})[1].replace("<SessionToken>tb", "")),
+                             (200, "<a>" * 5000), (200, " " * (2 << 20))):
+            self.fake.sts = lambda form: (status, text)
+            self.refused(env, "Credentials by the profile p: ")
+        answers = [(500, ""), (400, "<ErrorResponse><Error><Code>Throttling</Code></Error>"
+                                    "</ErrorResponse>")]
+        self.fake.sts = lambda form: answers.pop() if answers else self.sts(form)
+        self.assertEqual(self.who(env)[0], "ASIAr")
+
+    def test_a_role_is_assumed_again_when_its_keys_end(self):
+        env = self.config(f"""[profile p]
+{self.ROLE}r
+credential_source = EcsContainer
+""", AWS_CONTAINER_CREDENTIALS_FULL_URI=self.fake.url + "/creds")
+        self.fake.credentials = {"/creds": (200, self.keys_text("AKIDBOX", 60))}
+        ids = self.fill(4)
+        answers = ["old"]
+        self.fake.sts = lambda form: self.sts(dict(form, RoleArn="x/" + (
+            answers.pop() if answers else "new")))
+
+        def expired(h, count):
+            old = "ASIAold" in h.headers["Authorization"]
+            if old:
+                self.fake.error(h, 400, "ExpiredToken")
+            return old
+
+        for name in self.fake.objects:
+            self.fake.faults[name] = expired
+        code, out, err = self.scan(env=env)
+        self.assertEqual((code, found(out)), (1, ids), err)
+        self.assertEqual(len(self.fake.sts_calls), 2)
+        self.assertIn("Credential=AKIDBOX/", self.fake.sts_calls[1][1]["authorization"])
+        self.assertEqual(len([a for a in self.fake.asked if a[1] == "/creds"]), 2)
+
+    def test_a_role_with_the_keys_of_an_instance(self):
+        at = "/latest/meta-data/iam/security-credentials/"
+        self.fake.credentials = {"/latest/api/token": (200, "session"), at: (200, "my-role"),
+                                 at + "my-role": (200, self.keys_text("AKIDROLE", 60))}
+        env = self.config(f"[profile p]\n{self.ROLE}r\ncredential_source = Ec2InstanceMetadata\n",
+                          AWS_EC2_METADATA_DISABLED="false",
+                          AWS_EC2_METADATA_SERVICE_ENDPOINT=self.fake.url)
+        self.assertEqual(self.who(env)[0], "ASIAr")
+        self.assertIn("Credential=AKIDROLE/", self.fake.sts_calls[0][1]["authorization"])
+
+    def test_web_identity(self):
+        token = self.file("token", "header.payload+/=.sig\n")
+        for text, env in (
+                ("[profile p]\n", {"AWS_WEB_IDENTITY_TOKEN_FILE": token,
+                                   "AWS_ROLE_ARN": "arn:aws:iam::1:role/web",
+                                   "AWS_ROLE_SESSION_NAME": "pod"}),
+                (f"[profile p]\nweb_identity_token_file = {token}\nrole_session_name = pod\n"
+                 "role_arn = arn:aws:iam::1:role/web\n", {})):
+            env = self.config(text, **env)
+            self.assertEqual(self.who(env), ("ASIAweb", REGION, "tweb"))
+            form, h = self.fake.sts_calls[0]
+            self.assertEqual(form, {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15",
+                                    "RoleArn": "arn:aws:iam::1:role/web", "RoleSessionName": "pod",
+                                    "WebIdentityToken": "header.payload+/=.sig"})
+            self.assertNotIn("authorization", {k.lower() for k in h})
+        # A role upon it, and what lacks.
+        env = self.config(f"[profile p]\n{self.ROLE}r\nsource_profile = w\n[profile w]\n"
+                          f"web_identity_token_file = {token}\nrole_arn = arn:aws:iam::1:role/w\n")
+        self.assertEqual(self.who(env)[0], "ASIAr")
+        self.refused(self.config("[profile p]\n", AWS_WEB_IDENTITY_TOKEN_FILE=token),
+                     "needs a role: AWS_ROLE_ARN")
+        for path in (self.file("none", ""), self.tmp.name, "/nonexistent", "/dev/null"):
+            self.refused(self.config("[profile p]\n", AWS_WEB_IDENTITY_TOKEN_FILE=path,
+                                     AWS_ROLE_ARN="arn:aws:iam::1:role/web"),
+                         "Credentials by the profile p: ")
+
+    # -- a program --
+    def process(self, program, **env):
+        path = self.file("print keys.py", "import sys, time, os\n" + program)
+        return self.config(f"""[profile p]
+credential_process = "{sys.executable}" -I '{path}' "a \\"b" c\\ d ''
+""", **env)
+
+    def printed(self, **more):
+        return "print(" + repr(json.dumps(dict({
+            "Version": 1, "AccessKeyId": "AKIDPROC", "SecretAccessKey": "verysecretvalue",
+            "SessionToken": "ptoken"}, **more))) + ")\n"
+
+    def test_a_program(self):
+        env = self.process("assert sys.argv[1:] == ['a \"b', 'c d', ''], sys.argv\n" +
+                           self.printed())
+        self.assertEqual(self.who(env), ("AKIDPROC", REGION, "ptoken"))
+        env["AWS_CONFIG_FILE"] = self.file("config", f"[profile p]\n{self.ROLE}r\n"
+                                           "source_profile = q\n[profile q]\n" + open(
+                                               env["AWS_CONFIG_FILE"]).read().split("\n", 1)[1])
+        self.assertEqual(self.who(env)[0], "ASIAr")
+
+    def test_programs_that_fail(self):
+        for program, words in (
+                ("sys.exit(3)", r"failed \(exit code 3\)"),
+                (self.printed() + "sys.stdout.flush()\nos.kill(os.getpid(), 15)", "by signal 15"),
+                ("", "version 1"), ("print('x' * 100)", "version 1"),
+                (self.printed(Version=2), "version 1"), (self.printed(Version="1"), "version 1"),
+                (self.printed(SecretAccessKey=""), "not whole"),
+                (self.printed(Expiration="soon"), "is not one"),
+                ("print('x' * 70000)", "more than 64 KiB"),
+                ("import itertools\nfor i in itertools.count(): print('x' * 999)",
+                 "more than 64 KiB")):
+            code, out, err = self.scan(env=self.process(program))
+            self.assertEqual(code, 2, program)
+            self.assertRegex(err, "Credentials by the profile p: .*" + words)
+            self.assertNotIn("verysecretvalue", out + err)
+        for command, words in (("/no/such/program", "could not be started"), ("'a", "quote"),
+                               ("x " * 300, "256 words"), ("''", "could not be started")):
+            self.refused(self.config(f"[profile p]\ncredential_process = {command}\n"), words)
 
     def keys_text(self, key, minutes):
         end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=minutes)
@@ -507,10 +787,14 @@ aws_session_token=token==
         asked = [a for a in self.fake.asked if a[1] == "/creds"]
         self.assertEqual(asked[0][3]["Authorization"], "Bearer abc")
         self.assertEqual(len(asked), 1)
-        env["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = "http://example.com/creds"
-        code, _, err = self.scan(env=env)
-        self.assertEqual(code, 2)
-        self.assertIn("neither https nor", err)
+        for url in ("http://example.com/creds", "http://127.example.com/creds",
+                    "http://localhost.example.com/", "http://127.0.0.1@example.com/",
+                    "http://[::1]x.example.com/", "http://[::1]@example.com/", "ftp://127.0.0.1/",
+                    "http://127.0.0.1:80@example.com/", "http://169.254.170.2.example.com/"):
+            env["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = url
+            code, _, err = self.scan(env=env)
+            self.assertEqual(code, 2)
+            self.assertIn("neither https nor", err, url)
 
     def test_instance(self):
         at = "/latest/meta-data/iam/security-credentials/"
@@ -548,6 +832,15 @@ aws_session_token=token==
             self.fake.faults[name] = expired
         code, out, err = self.scan(env=env)
         self.assertEqual((code, found(out)), (1, ids), err)
+
+    def test_keys_with_little_time_left_are_asked_for_once(self):
+        self.fake.credentials = {"/creds": (200, self.keys_text("AKIDSHORT", 2))}
+        env = {"AWS_ENDPOINT_URL": self.fake.url, "AWS_REGION": REGION,
+               "AWS_CONTAINER_CREDENTIALS_FULL_URI": self.fake.url + "/creds"}
+        ids = self.fill(20)
+        code, out, err = self.scan(env=env)
+        self.assertEqual((code, found(out)), (1, ids), err)
+        self.assertEqual(len([a for a in self.fake.asked if a[1] == "/creds"]), 1)
 
     def test_no_secret_is_ever_printed(self):
         self.fill(1)

@@ -1,8 +1,9 @@
 /* aws.h: AWS as its own tools reach it: whose keys, which endpoint, signed requests, retries.
  *
  * Settings come from where the aws command line has them: the environment, the shared config and
- * credentials files, the container's endpoint, the instance's metadata service (version 2). Values
- * never reach a message; names of files, profiles and variables do.
+ * credentials files (with roles that are assumed, and programs that are asked), a web identity, the
+ * container's endpoint, the instance's metadata service (version 2). Values never reach a message;
+ * names of files, profiles and variables do.
  * Thread rule: aws_open() and aws_close() once each; the rest from any thread. */
 #ifndef WARD_CLI_AWS_H
 #define WARD_CLI_AWS_H
@@ -19,7 +20,12 @@ enum {
     AWS_BACKOFF_MAX_MS = 5000,
     AWS_TIMEOUT_MS = 60000,      /* of one request */
     AWS_KEYS_TIMEOUT_MS = 1000,  /* of one to the container's or the instance's endpoint */
+    AWS_PROCESS_TIMEOUT_MS = 60000, /* of a credential_process: it may wait for a person */
+    AWS_PROCESS_BYTES_MAX = 64 * 1024, /* of what it prints */
+    AWS_PROCESS_WORDS_MAX = 256,
+    AWS_CHAIN_MAX = 8,           /* keys, and the roles assumed one upon the other */
     AWS_RENEW_MS = 5 * 60 * 1000, /* keys are renewed this long before they end */
+    AWS_RENEW_PAUSE_MS = 30000,  /* and asked for no more often, as long as they are good */
 };
 
 struct aws_keys { /* immutable, counted */
@@ -63,7 +69,7 @@ struct aws_request {
     int timeout_ms; /* 0: AWS_TIMEOUT_MS */
 };
 
-/* Signs and sends once. An HTTP status of any kind is a success here. */
+/* Signs (k NULL: does not) and sends once. An HTTP status of any kind is a success here. */
 struct err *aws_send_once(struct arena *a, const struct aws_keys *k, const char *ca_file,
                           const struct aws_request *r, struct http_in *out) MUST_CHECK;
 
@@ -82,18 +88,5 @@ struct str http_in_header(const struct http_in *in, const char *name); /* STR_NO
 
 /* An answer as an error: "GetObject: AccessDenied (403): …". */
 struct err *aws_refused(struct arena *a, const char *what, const struct http_in *in) MUST_CHECK;
-
-/* -- aws_config.c, for aws_keys.c -------------------------------------------------------------- */
-struct aws_profile {
-    struct str id, region, endpoint_url, ca_bundle;
-    struct secret *secret, *token;
-    const char *not_built; /* a member that asks for what is not built; NULL: none */
-    bool found;
-};
-/* Both files. `name_given`: somebody named the profile, so that it must be there. */
-struct err *aws_profile_read(struct arena *a, const char *name, bool name_given,
-                             struct aws_profile *out) MUST_CHECK;
-void aws_profile_clear(struct aws_profile *p);
-const char *aws_env(const char *name); /* NULL: not set, or empty */
 
 #endif

@@ -1,6 +1,6 @@
 /* The shared config and credentials files.
  * https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html */
-#include "aws.h"
+#include "aws_int.h"
 #include "cli.h"
 
 #include <pwd.h>
@@ -56,9 +56,13 @@ static struct err *set_member(struct arena *a, struct aws_profile *p, struct str
         const char *key;
         struct str *to;
     } texts[] = {{"aws_access_key_id", &p->id}, {"region", &p->region},
-                 {"endpoint_url", &p->endpoint_url}, {"ca_bundle", &p->ca_bundle}};
-    static const char *const not_built[] = {"role_arn", "credential_process", "sso_session",
-                                            "sso_start_url", "web_identity_token_file"};
+                 {"endpoint_url", &p->endpoint_url}, {"ca_bundle", &p->ca_bundle},
+                 {"role_arn", &p->role_arn}, {"source_profile", &p->source_profile},
+                 {"credential_source", &p->credential_source}, {"external_id", &p->external_id},
+                 {"role_session_name", &p->session_name}, {"duration_seconds", &p->duration},
+                 {"mfa_serial", &p->mfa_serial}, {"web_identity_token_file", &p->token_file},
+                 {"credential_process", &p->process}};
+    static const char *const not_built[] = {"sso_session", "sso_start_url", "login_session"};
     if (value.n > AWS_VALUE_MAX)
         return err_new(ERR_LIMIT, "A value in the AWS configuration is too long.");
     if (str_is(key, "aws_secret_access_key"))
@@ -115,7 +119,7 @@ static struct err *take_file(const char *path, const char *name, bool config, st
     return e;
 }
 
-struct err *aws_profile_read(struct arena *a, const char *name, bool name_given,
+struct err *aws_profile_read(struct arena *a, const char *name, const char *by,
                              struct aws_profile *out)
 {
     struct aws_profile p = {0};
@@ -124,9 +128,9 @@ struct err *aws_profile_read(struct arena *a, const char *name, bool name_given,
     if (e == NULL)
         e = take_file(file_of(a, "AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials"), name, false, a,
                       &p);
-    if (e == NULL && name_given && !p.found)
-        e = err_new(ERR_INVALID, "The profile %.100s (AWS_PROFILE) is in neither of the AWS "
-                    "files, config and credentials.", name);
+    if (e == NULL && by != NULL && !p.found)
+        e = err_new(ERR_INVALID, "The profile %.100s (%s) is in neither of the AWS files, config "
+                    "and credentials.", name, by);
     if (e != NULL) {
         aws_profile_clear(&p);
         return e;

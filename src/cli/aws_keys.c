@@ -1,26 +1,24 @@
-/* Whose keys: the environment, a profile, the container's endpoint, the instance's role; in the
- * order that the SDKs have.
- * https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html */
+/* What was set, and the keys of the moment. */
 #include "aws_int.h"
-#include "cli.h"
 
-enum { ROLE_NAME_MAX = 256, TOKEN_FILE_MAX = 64 * 1024, ANSWER_ARENA = 4 * 1024 * 1024 };
+#include "core/clock.h"
 
-static const char *const endpoint_services[] = {"s3", "cloudtrail"};
+static const char *const endpoint_services[] = {"s3", "cloudtrail", "sts"};
 
 struct aws {
     struct arena *a;
     struct str region, base_endpoint, endpoints[ARRAY_LEN(endpoint_services)];
     const char *ca_file;
-    bool instance; /* keys come from the container's or the instance's endpoint */
+    struct aws_chain chain;
     pthread_mutex_t lock; /* of what follows; never held while somebody is asked */
     pthread_cond_t stop;
     struct aws_keys *keys;
     bool renewing, stopped;
+    int64_t asked_ms; /* when it was last asked for keys; 0: never */
 };
 
 /* -- keys -------------------------------------------------------------------------------------- */
-static void keys_free(struct aws_keys *k)
+void aws_keys_free(struct aws_keys *k)
 {
     if (k == NULL)
         return;
@@ -30,9 +28,8 @@ static void keys_free(struct aws_keys *k)
     free(k);
 }
 
-/* A copy of the id; takes the secrets. */
-static struct aws_keys *keys_new(struct str id, struct secret *secret, struct secret *token,
-                                 int64_t expires_ms)
+struct aws_keys *aws_keys_new(struct str id, struct secret *secret, struct secret *token,
+                              int64_t expires_ms)
 {
     struct aws_keys *k = calloc(1, sizeof *k);
     CHECK(k != NULL);
@@ -42,8 +39,8 @@ static struct aws_keys *keys_new(struct str id, struct secret *secret, struct se
     return k;
 }
 
-static struct err *keys_of_texts(struct str id, struct str secret, struct str token,
-                                 int64_t expires_ms, struct aws_keys **out)
+struct err *aws_keys_of(struct str id, struct str secret, struct str token, int64_t expires_ms,
+                        struct aws_keys **out)
 {
     struct secret *s = NULL, *t = NULL;
     if (id.n == 0 || id.n > AWS_VALUE_MAX || secret.n == 0 || secret.n > AWS_VALUE_MAX ||
@@ -56,127 +53,14 @@ static struct err *keys_of_texts(struct str id, struct str secret, struct str to
         secret_free(s);
         return e;
     }
-    *out = keys_new(id, s, t, expires_ms);
+    *out = aws_keys_new(id, s, t, expires_ms);
     return NULL;
 }
 
-/* -- the endpoints of containers and instances ------------------------------------------------- */
-/* {"AccessKeyId", "SecretAccessKey", "Token", "Expiration"}: both answer so. */
-static struct err *keys_of_answer(struct arena *a, struct str body, struct aws_keys **out)
+/* -- the keys of the moment ------------------------------------------------------------------- */
+static bool renewable(const struct aws *w)
 {
-    struct jv *j = NULL;
-    TRY(json_parse(a, body, 8, &j));
-    struct str id = jv_s(jv_get(j, "AccessKeyId")), secret = jv_s(jv_get(j, "SecretAccessKey"));
-    struct str token = jv_s(jv_get(j, "Token"));
-    int64_t expires;
-    if (!time_parse_iso8601(jv_s(jv_get(j, "Expiration")), &expires))
-        expires = INT64_MAX;
-    struct err *e = keys_of_texts(id, secret, token, expires, out);
-    secret_wipe((void *)(uintptr_t)secret.p, secret.n);
-    secret_wipe((void *)(uintptr_t)token.p, token.n);
-    secret_wipe((void *)(uintptr_t)body.p, body.n);
-    return e;
-}
-
-static struct err *ask(struct arena *a, const char *method, struct str url,
-                       const struct http_header *h, size_t n, struct str *out)
-{
-    struct http_out req = {.method = method, .url = url, .headers = h, .n_headers = n,
-                           .timeout_ms = AWS_KEYS_TIMEOUT_MS};
-    struct http_in in;
-    TRY(http_send(a, &req, &in));
-    if (in.status != 200)
-        return err_new(ERR_DENIED, "The endpoint for credentials answered with status %d.",
-                       in.status);
-    *out = in.body;
-    return NULL;
-}
-
-/* Plain http only where nobody is in between, as the SDKs have it. */
-static bool container_url_ok(struct str url)
-{
-    static const char *const hosts[] = {"http://127.", "http://localhost", "http://[::1]",
-                                        "http://169.254.170.2/", "http://169.254.170.23/",
-                                        "http://[fd00:ec2::23]"};
-    for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
-        if (str_starts_c(url, hosts[i]))
-            return true;
-    return str_starts_c(url, "https://");
-}
-
-static struct err *container_token(struct arena *a, struct str *out)
-{
-    const char *file = aws_env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
-    *out = str_c(aws_env("AWS_CONTAINER_AUTHORIZATION_TOKEN"));
-    if (file == NULL)
-        return NULL;
-    TRY(file_read(a, file, TOKEN_FILE_MAX, out));
-    *out = str_trim(*out);
-    return NULL;
-}
-
-static struct err *from_container(struct arena *a, struct aws_keys **out)
-{
-    const char *relative = aws_env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
-    const char *full = aws_env("AWS_CONTAINER_CREDENTIALS_FULL_URI");
-    struct str url = relative != NULL ? arena_fmt(a, "http://169.254.170.2%s", relative)
-                                      : str_c(full);
-    struct str token, body;
-    if (!container_url_ok(url))
-        return err_new(ERR_DENIED, "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https nor an "
-                                   "address of this machine.");
-    TRY(container_token(a, &token));
-    struct http_header h = {STR("Authorization"), token};
-    TRY(ask(a, "GET", url, &h, token.n > 0 ? 1 : 0, &body));
-    return keys_of_answer(a, body, out);
-}
-
-/* IMDSv2: a session's token first. */
-static struct err *from_instance(struct arena *a, struct aws_keys **out)
-{
-    const char *base = aws_env("AWS_EC2_METADATA_SERVICE_ENDPOINT");
-    const char *mode = aws_env("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
-    if (base == NULL)
-        base = mode != NULL && str_is_i(str_c(mode), "ipv6") ? "http://[fd00:ec2::254]"
-                                                             : "http://169.254.169.254";
-    struct str root = str_c(base), token, role, body;
-    if (str_ends_c(root, "/"))
-        root = str_take(root, root.n - 1);
-    struct http_header ttl = {STR("x-aws-ec2-metadata-token-ttl-seconds"), STR("21600")};
-    TRY(ask(a, "PUT", arena_fmt(a, "%.*s/latest/api/token", STR_ARG(root)), &ttl, 1, &token));
-    struct http_header h = {STR("x-aws-ec2-metadata-token"), str_trim(token)};
-    struct str at = arena_fmt(a, "%.*s/latest/meta-data/iam/security-credentials/", STR_ARG(root));
-    TRY(ask(a, "GET", at, &h, 1, &role));
-    role = str_trim(str_cut(&role, '\n'));
-    if (role.n == 0 || role.n > ROLE_NAME_MAX)
-        return err_new(ERR_NOT_FOUND, "This instance has no role.");
-    TRY(ask(a, "GET", arena_concat(a, at, enc_uri(a, role, false)), &h, 1, &body));
-    return keys_of_answer(a, body, out);
-}
-
-static bool in_container(void)
-{
-    return aws_env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") != NULL ||
-           aws_env("AWS_CONTAINER_CREDENTIALS_FULL_URI") != NULL;
-}
-
-static struct err *fetch(struct aws_keys **out)
-{
-    const char *off = aws_env("AWS_EC2_METADATA_DISABLED");
-    struct arena *a CLEANUP(arena_free_ptr) = arena_new(ANSWER_ARENA);
-    if (in_container())
-        return from_container(a, out);
-    struct err *e = off != NULL && str_is_i(str_c(off), "true")
-                        ? err_new(ERR_NOT_FOUND, "AWS_EC2_METADATA_DISABLED is set")
-                        : from_instance(a, out);
-    if (e == NULL)
-        return NULL;
-    struct err *none =
-        err_new(ERR_DENIED, "No AWS credentials were found: neither AWS_ACCESS_KEY_ID and "
-                "AWS_SECRET_ACCESS_KEY, nor a profile in the shared files, nor a container's or an "
-                "instance's endpoint (%.200s).", e->message);
-    err_free(e);
-    return none;
+    return w->chain.n > 1 || w->chain.v[0].from != AWS_FROM_KEYS;
 }
 
 struct err *aws_keys_get(struct aws *w, const struct aws_keys *old, struct aws_keys **out)
@@ -186,21 +70,24 @@ struct err *aws_keys_get(struct aws *w, const struct aws_keys *old, struct aws_k
     while ((w->keys == NULL || w->keys == old) && w->renewing)
         pthread_cond_wait(&w->stop, &w->lock);
     const struct aws_keys *k = w->keys;
+    /* Keys that come with little time left are not asked for at every request. */
     bool ends = k == NULL || k == old ||
-                (k->expires_ms != INT64_MAX && clock_now_ms() > k->expires_ms - AWS_RENEW_MS);
-    bool mine = w->instance && !w->renewing && ends;
+                (k->expires_ms != INT64_MAX && clock_now_ms() > k->expires_ms - AWS_RENEW_MS &&
+                 clock_mono_ms() > w->asked_ms + AWS_RENEW_PAUSE_MS);
+    bool mine = renewable(w) && !w->renewing && ends;
     w->renewing |= mine;
     pthread_mutex_unlock(&w->lock);
     struct aws_keys *fresh = NULL;
-    struct err *e = mine ? fetch(&fresh) : NULL;
+    struct err *e = mine ? aws_chain_fetch(w, &w->chain, &fresh) : NULL;
     pthread_mutex_lock(&w->lock);
     if (mine) {
+        w->asked_ms = clock_mono_ms();
         w->renewing = false;
         pthread_cond_broadcast(&w->stop);
     }
     if (fresh != NULL) {
         if (w->keys != NULL && --w->keys->refs == 0)
-            keys_free(w->keys);
+            aws_keys_free(w->keys);
         w->keys = fresh;
     }
     bool have = w->keys != NULL && (e == NULL || w->keys->expires_ms > clock_now_ms());
@@ -224,7 +111,7 @@ void aws_keys_unref(struct aws *w, struct aws_keys *k)
     bool last = --k->refs == 0;
     pthread_mutex_unlock(&w->lock);
     if (last)
-        keys_free(k);
+        aws_keys_free(k);
 }
 
 /* -- settings ---------------------------------------------------------------------------------- */
@@ -240,7 +127,9 @@ static struct str without_slash(struct arena *a, const char *url)
 static struct err *set_endpoints(struct aws *w, const struct aws_profile *p)
 {
     const char *ignore = aws_env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
-    const char *names[] = {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_CLOUDTRAIL"};
+    const char *names[] = {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_CLOUDTRAIL",
+                           "AWS_ENDPOINT_URL_STS"};
+    CHECK(ARRAY_LEN(names) == ARRAY_LEN(w->endpoints));
     if (ignore != NULL && str_is_i(str_c(ignore), "true"))
         return NULL;
     w->base_endpoint = without_slash(w->a, aws_env("AWS_ENDPOINT_URL"));
@@ -257,27 +146,6 @@ static struct err *set_endpoints(struct aws *w, const struct aws_profile *p)
     return NULL;
 }
 
-static struct err *set_keys(struct aws *w, struct aws_profile *p, const char *profile)
-{
-    const char *id = aws_env("AWS_ACCESS_KEY_ID"), *secret = aws_env("AWS_SECRET_ACCESS_KEY");
-    const char *not_built = aws_env("AWS_WEB_IDENTITY_TOKEN_FILE") != NULL
-                                ? "AWS_WEB_IDENTITY_TOKEN_FILE" : p->not_built;
-    if (id != NULL || secret != NULL)
-        return keys_of_texts(str_c(id), str_c(secret), str_c(aws_env("AWS_SESSION_TOKEN")),
-                             INT64_MAX, &w->keys);
-    if (not_built != NULL)
-        return err_new(ERR_UNSUPPORTED, "The profile %.100s asks for credentials by %s, which is "
-                       "not built. Export them: eval \"$(aws configure export-credentials "
-                       "--format env)\"", profile, not_built);
-    if (p->id.n > 0 && p->secret != NULL) {
-        w->keys = keys_new(p->id, p->secret, p->token, INT64_MAX);
-        p->secret = p->token = NULL;
-        return NULL;
-    }
-    w->instance = true;
-    return NULL;
-}
-
 static struct err *set_all(struct aws *w)
 {
     struct aws_profile p = {0};
@@ -286,15 +154,20 @@ static struct err *set_all(struct aws *w)
         name = aws_env("AWS_DEFAULT_PROFILE");
     if (region == NULL)
         region = aws_env("AWS_DEFAULT_REGION");
-    TRY(aws_profile_read(w->a, name == NULL ? "default" : name, name != NULL, &p));
+    TRY(aws_profile_read(w->a, name == NULL ? "default" : name,
+                         name != NULL ? "AWS_PROFILE" : NULL, &p));
     w->region = region != NULL ? arena_str(w->a, str_c(region)) : p.region;
     w->ca_file = aws_env("AWS_CA_BUNDLE");
     if (w->ca_file == NULL && p.ca_bundle.n > 0)
         w->ca_file = p.ca_bundle.p;
     struct err *e = set_endpoints(w, &p);
     if (e == NULL)
-        e = set_keys(w, &p, name == NULL ? "default" : name);
+        e = aws_chain_read(w->a, name == NULL ? "default" : name, &p, &w->chain);
     aws_profile_clear(&p);
+    if (e == NULL && !renewable(w)) {
+        w->keys = w->chain.keys;
+        w->chain.keys = NULL;
+    }
     return e;
 }
 
@@ -318,7 +191,8 @@ void aws_close(struct aws *w)
 {
     if (w == NULL)
         return;
-    keys_free(w->keys);
+    aws_keys_free(w->keys);
+    aws_keys_free(w->chain.keys);
     pthread_mutex_destroy(&w->lock);
     pthread_cond_destroy(&w->stop);
     arena_free(w->a);

@@ -43,16 +43,18 @@ struct err *aws_send_once(struct arena *a, const struct aws_keys *k, const char 
                                                        {STR("x-amz-content-sha256"), hash}};
     size_t n = 3;
     CHECK(r->n_headers <= ARRAY_LEN(r->headers));
-    if (k->token != NULL)
+    if (k != NULL && k->token != NULL)
         h[n++] = (struct http_header){STR("x-amz-security-token"),
                                       str_of(secret_bytes(k->token), secret_size(k->token))};
     for (size_t i = 0; i < r->n_headers; i++)
         h[n++] = r->headers[i];
     struct sig_request s = {.method = str_c(r->method), .path = path, .query = r->query,
                             .headers = h, .n_headers = n};
-    TRY(sigv4_sign(a, &s, str_c(k->id), k->secret, r->region, str_c(r->service), str_c(date), hash,
-                   &authorization));
-    h[n++] = (struct http_header){STR("authorization"), authorization};
+    if (k != NULL) {
+        TRY(sigv4_sign(a, &s, str_c(k->id), k->secret, r->region, str_c(r->service), str_c(date),
+                       hash, &authorization));
+        h[n++] = (struct http_header){STR("authorization"), authorization};
+    }
     struct str origin = str_take(r->endpoint, r->endpoint.n - base.n);
     struct http_out req = {.method = r->method,
                            .url = arena_fmt(a, "%.*s%.*s%s%.*s", STR_ARG(origin), STR_ARG(path),
@@ -140,7 +142,8 @@ static bool is_passing(int status, struct str code)
     static const char *const codes[] = {
         "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottledException",
         "TooManyRequestsException", "RequestLimitExceeded", "BandwidthLimitExceeded", "SlowDown",
-        "RequestTimeout", "RequestTimeoutException", "InternalError", "PriorRequestNotComplete"};
+        "RequestTimeout", "RequestTimeoutException", "InternalError", "PriorRequestNotComplete",
+        "IDPCommunicationError"};
     return status == 429 || status == 500 || status == 502 || status == 503 || status == 504 ||
            is_one_of(code, codes, ARRAY_LEN(codes));
 }
@@ -162,6 +165,19 @@ static int64_t backoff_ms(int attempt)
 static bool may_pass(const struct err *e)
 {
     return err_is(e, ERR_IO) || err_is(e, ERR_TIMEOUT);
+}
+
+struct err *aws_send_as(struct aws *w, struct arena *a, const struct aws_keys *k,
+                        const struct aws_request *r, struct http_in *out)
+{
+    for (int attempt = 0;; attempt++) {
+        struct err *e = aws_send_once(a, k, aws_ca_file(w), r, out);
+        struct str code = e == NULL && out->status >= 400 ? aws_fault_of(a, out).code : STR_NONE;
+        bool again = e != NULL ? may_pass(e) : is_passing(out->status, code);
+        if (!again || attempt + 1 == AWS_ATTEMPTS || !aws_wait(w, backoff_ms(attempt)))
+            return e;
+        err_free(e);
+    }
 }
 
 struct err *aws_send(struct aws *w, struct arena *a, const struct aws_request *r,

@@ -328,19 +328,19 @@ static size_t take_text(void *x, const char *p, size_t n, bool last)
 
 static void one_file(struct worker *w)
 {
-    char text[128];
+    char why[SOURCE_WHY_MAX];
     memset(&w->counts, 0, sizeof w->counts);
     w->sha_known = false;
     int e = w->run->source.open(w->run->source.ctx, w->object.name.p, &w->handle);
     if (e != 0) {
-        worker_fault(w, strerror_r(e, text, sizeof text));
+        worker_fault(w, source_why(&w->run->source, w->object.name.p, e, why));
         return;
     }
     feed_start(&w->feed);
     w->counts.files = 1;
     unpack_file(&w->unpack);
     if (w->unpack.read_error != 0)
-        worker_fault(w, strerror_r(w->unpack.read_error, text, sizeof text));
+        worker_fault(w, source_why(&w->run->source, w->object.name.p, w->unpack.read_error, why));
     w->counts.bytes_in = w->unpack.bytes_in;
     w->counts.bytes_out = w->unpack.bytes_out;
     w->run->source.close(w->handle);

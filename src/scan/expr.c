@@ -76,6 +76,40 @@ void test_texts(struct arena *a, struct test *t, const struct str *texts, size_t
         qsort(t->texts, n, sizeof *t->texts, by_bytes);
 }
 
+#define WILD_STEP UINT32_MAX        /* nothing fits here: one place on */
+#define WILD_AGAIN (UINT32_MAX - 1) /* from the place behind the one where it began */
+
+/* From each state of a part the next shorter one that fits as well. */
+static void part_back(struct wild *w, size_t from, size_t to)
+{
+    bool single = false;
+    for (size_t i = from; i < to; i++)
+        single = single || w->code[i] == WILD_ONE;
+    w->back[from] = WILD_STEP;
+    if (single && from > 0 && to - from > w->singles)
+        w->singles = to - from;
+    for (size_t j = from + 1, k = from; j <= to; j++) {
+        /* The part's first j - from codes end with its first k - from, and no more. */
+        while (!single && j > from + 1 && k > from && w->code[k] != w->code[j - 1])
+            k = w->back[k];
+        if (!single && j > from + 1 && w->code[k] == w->code[j - 1])
+            k++;
+        w->back[j] = single ? WILD_AGAIN : (uint32_t)k;
+    }
+}
+
+void wild_finish(struct arena *a, struct wild *w)
+{
+    w->back = ARENA_ARRAY(a, w->n + 1, uint32_t);
+    w->singles = 0;
+    for (size_t from = 0, to = 0; to <= w->n; to++) {
+        if (to == w->n || w->code[to] == WILD_ANY) {
+            part_back(w, from, to);
+            from = to + 1;
+        }
+    }
+}
+
 void test_wild(struct arena *a, struct test *t, struct str pattern, bool single)
 {
     t->op = OP_WILD;
@@ -97,6 +131,7 @@ void test_wild(struct arena *a, struct test *t, struct str pattern, bool single)
         }
     }
     t->wild.n = n;
+    wild_finish(a, &t->wild);
 }
 
 bool test_cidr(struct str text, struct cidr *out)
@@ -146,6 +181,24 @@ static inline bool same(const char *p, const char *q, size_t n, bool icase)
     return true;
 }
 
+static char *folded(struct str s)
+{
+    char *p = malloc(s.n + 1);
+    CHECK(p != NULL);
+    for (size_t i = 0; i < s.n; i++)
+        p[i] = low(s.p[i]);
+    return p;
+}
+
+/* For texts made to be slow: memmem() is linear, whatever they are. */
+static bool contains_folded(struct str s, struct str needle)
+{
+    char *p = folded(s);
+    bool yes = memmem(p, s.n, needle.p, needle.n) != NULL;
+    free(p);
+    return yes;
+}
+
 static bool contains(struct str s, struct str needle, bool icase)
 {
     if (needle.n == 0)
@@ -154,9 +207,16 @@ static bool contains(struct str s, struct str needle, bool icase)
         return false;
     if (!icase)
         return memmem(s.p, s.n, needle.p, needle.n) != NULL;
+    size_t steps = 0;
     for (size_t i = 0; i + needle.n <= s.n; i++) {
-        if (low(s.p[i]) == needle.p[0] && same(s.p + i, needle.p, needle.n, true))
+        size_t k = 0;
+        while (k < needle.n && low(s.p[i + k]) == needle.p[k])
+            k++;
+        if (k == needle.n)
             return true;
+        steps += k;
+        if (steps > 4 * s.n + 1024)
+            return contains_folded(str_skip(s, i + 1), needle);
     }
     return false;
 }
@@ -192,8 +252,7 @@ static bool in_texts(const struct test *t, struct str s)
     return false;
 }
 
-/* One star at a time: going back only to the last one keeps it at n * m steps. '?' takes one
- * character of UTF-8. */
+/* One star at a time: what was found for those before stands. '?' takes one character of UTF-8. */
 static bool wild_match(const struct test *t, struct str s)
 {
     const uint16_t *w = t->wild.code;
@@ -207,14 +266,21 @@ static bool wild_match(const struct test *t, struct str s)
         } else if (j < wn && w[j] == WILD_ANY) {
             star = j++;
             mark = i;
+            if (j == wn)
+                return true;
         } else if (j < wn && w[j] == c) {
             i++;
             j++;
-        } else if (star != SIZE_MAX) {
+        } else if (star == SIZE_MAX) {
+            return false;
+        } else if (t->wild.back[j] == WILD_STEP) {
+            i = ++mark;
+        } else if (t->wild.back[j] == WILD_AGAIN) {
             j = star + 1;
             i = ++mark;
         } else {
-            return false;
+            mark = i;
+            j = t->wild.back[j];
         }
     }
     while (j < wn && w[j] == WILD_ANY)
@@ -303,7 +369,7 @@ static bool time_passes(const struct test *t, const struct val *v)
     return false;
 }
 
-static bool related(struct arena *a, struct str s, struct str part, const struct test *t)
+static bool related(struct str s, struct str part, const struct test *t)
 {
     bool (*eq)(struct str, struct str) = t->icase ? str_ieq : str_eq;
     if (t->how == FIELD_EQ)
@@ -312,12 +378,12 @@ static bool related(struct arena *a, struct str s, struct str part, const struct
         return false;
     if (t->how == FIELD_PREFIX || t->how == FIELD_SUFFIX)
         return eq(t->how == FIELD_PREFIX ? str_take(s, part.n) : str_skip(s, s.n - part.n), part);
-    /* memmem() is linear, and both texts may be as long as records are. */
-    if (t->icase) {
-        s = fold(a, s);
-        part = fold(a, part);
-    }
-    return part.n == 0 || memmem(s.p, s.n, part.p, part.n) != NULL;
+    if (!t->icase)
+        return contains(s, part, false);
+    char *p = folded(part); /* not in the record's arena: lists make many pairs */
+    bool yes = contains(s, str_of(p, part.n), true);
+    free(p);
+    return yes;
 }
 
 static bool field_passes(struct asker *k, const struct test *t, const struct val *v)
@@ -327,7 +393,7 @@ static bool field_passes(struct asker *k, const struct test *t, const struct val
         const struct val *w = &o->v[i];
         if (w->kind == VAL_OBJ || w->kind == VAL_ARR || v->kind == VAL_NULL || w->kind == VAL_NULL)
             continue;
-        if (related(k->r->a, v->s, w->s, t))
+        if (related(v->s, w->s, t))
             return true;
     }
     return false;

@@ -38,9 +38,13 @@ enum field_how { FIELD_EQ, FIELD_CONTAINS, FIELD_PREFIX, FIELD_SUFFIX };
 struct wild {
     const char *p; /* literals; WILD_ANY, WILD_ONE are marks outside ASCII text */
     uint16_t *code;
+    uint32_t *back; /* n + 1: where to go on when no more fits (Knuth, Morris and Pratt) */
     size_t n;
+    size_t singles; /* the longest part behind a '*' that has a '?' in it */
 };
 enum { WILD_ANY = 256, WILD_ONE = 257 };
+/* Such parts are looked for at each place, the others in linear time. */
+enum { WILD_SINGLES_MAX = 128 };
 
 struct cidr {
     unsigned char addr[16];
@@ -94,6 +98,7 @@ struct expr *expr_const(struct arena *a, bool value);
 void test_texts(struct arena *a, struct test *t, const struct str *texts, size_t n);
 /* '*' any text, '\' escapes; '?' one byte of text if `single`. */
 void test_wild(struct arena *a, struct test *t, struct str pattern, bool single);
+void wild_finish(struct arena *a, struct wild *w); /* when the code was changed */
 bool test_cidr(struct str text, struct cidr *out);
 /* Plain texts within the expression become tests without an automaton. `t` comes with its path and
  * flags; op is set. Errors: ERR_INVALID with what is wrong and where. */

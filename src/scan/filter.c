@@ -54,6 +54,16 @@ static bool take_word(struct scanner *s, const char *word)
     return true;
 }
 
+/* A name, and [*] behind it: whichever element of the list. */
+static uint32_t named_part(struct scanner *s, uint32_t path, struct str name)
+{
+    bool any = str_starts_c(str_skip(s->text, s->at), "[*]");
+    s->at += any ? 3 : 0;
+    if (any && s->at < s->text.n && s->text.p[s->at] == '[')
+        fail(s, "behind [*] stands a name, not a bracket");
+    return path_key(s->paths, path, name, any);
+}
+
 static uint32_t selector_part(struct scanner *s, uint32_t path)
 {
     const char *p = s->text.p;
@@ -68,8 +78,10 @@ static uint32_t selector_part(struct scanner *s, uint32_t path)
         if (end < s->text.n && str_to_i64(in, 0, 1000000, &index))
             return path_index(s->paths, path, (uint32_t)index);
         if (end < s->text.n && in.n > 2 && (in.p[0] == '"' || in.p[0] == '\''))
-            return path_key(s->paths, path, str_take(str_skip(in, 1), in.n - 2), false);
-        fail(s, "an index in brackets is a number or a quoted name");
+            return named_part(s, path, str_take(str_skip(in, 1), in.n - 2));
+        s->at = from;
+        fail(s, str_is(in, "*") ? "[*] stands behind a name, once"
+                                : "an index in brackets is a number or a quoted name");
         return path;
     }
     if (p[s->at] == '.')
@@ -82,7 +94,12 @@ static uint32_t selector_part(struct scanner *s, uint32_t path)
         fail(s, "a name is missing in the selector");
         return path;
     }
-    return path_key(s->paths, path, str_take(str_skip(s->text, from), s->at - from), false);
+    struct str name = str_take(str_skip(s->text, from), s->at - from);
+    if (str_is(name, "*")) {
+        fail(s, "a * in place of a name is not supported: write the name");
+        return path;
+    }
+    return named_part(s, path, name);
 }
 
 static uint32_t selector(struct scanner *s)
@@ -230,11 +247,23 @@ static struct expr *condition(struct scanner *s)
     if (take(s, ">"))
         return number_test(s, path, ">", value(s, &quoted));
     if (take(s, "=")) {
+        if (s->at < s->text.n && s->text.p[s->at] == '=')
+            fail(s, "there is one = in a comparison");
         struct str v = value(s, &quoted);
         return text_test(s, path, v, quoted);
     }
     fail(s, "an operator is missing (= != < <= > >= IS, NOT EXISTS)");
     return NULL;
+}
+
+/* What ends a list of conditions. */
+static void closing(struct scanner *s, const char *bracket)
+{
+    char what[64];
+    if (s->failed || take(s, bracket))
+        return;
+    snprintf(what, sizeof what, "&&, || or a closing %s is missing", bracket);
+    fail(s, what);
 }
 
 static struct expr *either(struct scanner *s);
@@ -249,8 +278,7 @@ static struct expr *primary(struct scanner *s)
     }
     struct expr *e = either(s);
     s->depth--;
-    if (!s->failed && !take(s, ")"))
-        fail(s, "a ) is missing");
+    closing(s, ")");
     return e;
 }
 
@@ -365,8 +393,7 @@ struct expr *metric_filter_compile(struct rule_source *src, struct str text)
     if (!take(&s, "{"))
         return text_terms(&s);
     struct expr *e = either(&s);
-    if (!s.failed && !take(&s, "}"))
-        fail(&s, "a } is missing");
+    closing(&s, "}");
     blanks(&s);
     if (!s.failed && s.at != s.text.n)
         fail(&s, "text behind the closing }");

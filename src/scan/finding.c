@@ -33,7 +33,7 @@ struct findings {
     size_t n_runs, runs_cap;
 };
 
-enum { RUNS_MAX = 1 << 20, MERGE_BYTES = 12 * 1024 * 1024, READ_MIN = 4096, READ_MAX = 256 * 1024 };
+enum { RUNS_MAX = 1 << 20, MERGE_BYTES = 8 * 1024 * 1024, READ_MIN = 4096, READ_MAX = 256 * 1024 };
 
 struct err *findings_new(int lanes, size_t lane_bytes, struct findings **out)
 {
@@ -333,8 +333,23 @@ static struct err *merge(struct findings *fs, struct reader **heap, size_t n, fi
     return e;
 }
 
+/* Where some are on disk the rest may be too: the room is needed for reading them. */
+static struct err *spill_rest(struct findings *fs)
+{
+    for (int i = 0; fs->n_runs > 0 && i < fs->n_lanes; i++) {
+        struct lane *l = &fs->lanes[i];
+        if (l->count > 0)
+            TRY(spill(fs, l));
+        free(l->p);
+        free(l->at);
+        *l = (struct lane){.cap = l->cap};
+    }
+    return NULL;
+}
+
 struct err *findings_merge(struct findings *fs, findings_see *see, void *ctx, uint64_t *out_doubles)
 {
+    TRY(spill_rest(fs));
     size_t total = fs->n_runs + (size_t)fs->n_lanes, n = 0;
     struct reader *readers = calloc(total, sizeof *readers);
     struct reader **heap = calloc(total, sizeof *heap);

@@ -4,7 +4,8 @@
 #include <immintrin.h>
 #endif
 
-enum { GROUPS = 8, FEW_MAX = 64, FEW_NIBBLES_MAX = 24, LONG_BYTES = 128 };
+/* Texts that share the four bytes share the group: so many kinds of these are told apart. */
+enum { GROUPS = 8, FEW_MAX = 512, FEW_KINDS_MAX = 64, FEW_NIBBLES_MAX = 24, LONG_BYTES = 128 };
 enum { STRIDE_MAX = 8, PART_MAX = 64, BITS_MIN = 3, BITS_MAX = 16, NONE = UINT32_MAX };
 
 struct entry {
@@ -15,7 +16,9 @@ struct entry {
 struct few {
     unsigned char byte[GRAM_BYTES][64]; /* by the low six bits */
     unsigned char low[GRAM_BYTES][16], high[GRAM_BYTES][16];
-    uint32_t *off; /* by text: where its four bytes are */
+    uint32_t kinds;
+    uint32_t *off;                     /* by text: where its four bytes are */
+    uint32_t *order, from[GROUPS + 1]; /* the texts, group by group */
 };
 
 struct grams {
@@ -91,17 +94,45 @@ static void few_byte(struct few *f, uint32_t k, unsigned char c, unsigned char g
     f->high[k][c >> 4] |= group;
 }
 
+/* The kind of each text's four bytes. */
+static uint32_t few_kinds(const struct few *f, const struct str *texts, size_t n, uint32_t *kind)
+{
+    uint32_t kinds = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t j = 0;
+        while (j < i && memcmp(texts[j].p + f->off[j], texts[i].p + f->off[i], GRAM_BYTES) != 0)
+            j++;
+        kind[i] = j < i ? kind[j] : kinds++;
+    }
+    return kinds;
+}
+
+/* NULL: they are of too many kinds. */
 static struct few *few_new(struct arena *a, const struct str *texts, size_t n)
 {
     struct few *f = ARENA_NEW(a, struct few);
+    uint32_t *kind = ARENA_ARRAY(a, n, uint32_t), k = 0;
     f->off = ARENA_ARRAY(a, n, uint32_t);
-    for (size_t i = 0; i < n; i++) {
+    f->order = ARENA_ARRAY(a, n, uint32_t);
+    for (size_t i = 0; i < n; i++)
         f->off[i] = rarest(texts[i]);
-        for (uint32_t k = 0; k < GRAM_BYTES; k++) {
-            unsigned char c = (unsigned char)texts[i].p[f->off[i] + k];
-            few_byte(f, k, c, (unsigned char)(1 << i % GROUPS));
+    f->kinds = few_kinds(f, texts, n, kind);
+    if (f->kinds > FEW_KINDS_MAX)
+        return NULL;
+    for (uint32_t group = 0; group < GROUPS; group++) {
+        for (uint32_t i = 0; i < n; i++) {
+            if (kind[i] % GROUPS == group)
+                f->order[k++] = i;
+        }
+        f->from[group + 1] = k;
+    }
+    for (size_t i = 0; i < n; i++) {
+        unsigned char group = (unsigned char)(1 << kind[i] % GROUPS);
+        for (uint32_t j = 0; j < GRAM_BYTES; j++) {
+            unsigned char c = (unsigned char)texts[i].p[f->off[i] + j];
+            few_byte(f, j, c, group);
             if (c >= 'a' && c <= 'z')
-                few_byte(f, k, (unsigned char)(c - 32), (unsigned char)(1 << i % GROUPS));
+                few_byte(f, j, (unsigned char)(c - 32), group);
         }
     }
     return f;
@@ -220,10 +251,11 @@ static void compare_few(const struct grams *g, struct str s, size_t at, unsigned
                         grams_hit *hit, void *ctx)
 {
     for (; groups != 0; groups &= groups - 1) {
-        for (size_t i = (size_t)__builtin_ctz(groups); i < g->n; i += GROUPS) {
-            uint32_t off = g->few->off[i];
+        const uint32_t *from = &g->few->from[__builtin_ctz(groups)];
+        for (uint32_t k = from[0]; k < from[1]; k++) {
+            uint32_t i = g->few->order[k], off = g->few->off[i];
             if (off <= at && stands(s, at - off, g->texts[i]))
-                hit(ctx, (uint32_t)i);
+                hit(ctx, i);
         }
     }
 }
@@ -231,19 +263,28 @@ static void compare_few(const struct grams *g, struct str s, size_t at, unsigned
 #if defined(__x86_64__)
 #define WIDE __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi")))
 
+WIDE static inline __m512i wide_groups(const struct few *f, int k)
+{
+    return _mm512_loadu_si512((const void *)f->byte[k]);
+}
+
+WIDE static inline __m512i wide_place(__m512i groups, __mmask64 here, const char *p)
+{
+    return _mm512_permutexvar_epi8(_mm512_maskz_loadu_epi8(here, (const void *)p), groups);
+}
+
+/* The four places one by one, and not in a loop: so the tables stay in registers. */
 WIDE static void find_wide(const struct grams *g, struct str s, grams_hit *hit, void *ctx)
 {
-    __m512i table[GRAM_BYTES];
-    for (int k = 0; k < GRAM_BYTES; k++)
-        table[k] = _mm512_loadu_si512((const void *)g->few->byte[k]);
+    const __m512i first = wide_groups(g->few, 0), second = wide_groups(g->few, 1),
+                  third = wide_groups(g->few, 2), fourth = wide_groups(g->few, 3);
     for (size_t i = 0; i + GRAM_BYTES <= s.n; i += 64) {
         size_t left = s.n - i - (GRAM_BYTES - 1);
         __mmask64 here = left < 64 ? (1ULL << left) - 1 : ~0ULL;
-        __m512i m = _mm512_set1_epi8((char)0xff);
-        for (int k = 0; k < GRAM_BYTES; k++) {
-            __m512i v = _mm512_maskz_loadu_epi8(here, (const void *)(s.p + i + k));
-            m = _mm512_and_si512(m, _mm512_permutexvar_epi8(v, table[k]));
-        }
+        const char *p = s.p + i;
+        __m512i m = _mm512_and_si512(wide_place(first, here, p), wide_place(second, here, p + 1));
+        m = _mm512_and_si512(m, _mm512_and_si512(wide_place(third, here, p + 2),
+                                                 wide_place(fourth, here, p + 3)));
         uint64_t found = _mm512_mask_test_epi8_mask(here, m, m);
         if (__builtin_expect(found != 0, 0)) {
             unsigned char groups[64];
@@ -306,7 +347,7 @@ static bool find_few(const struct grams *g, struct str s, grams_hit *hit, void *
         find_wide(g, s, hit, ctx);
         return true;
     }
-    if (roads >= GRAMS_FAST && g->n <= FEW_NIBBLES_MAX && __builtin_cpu_supports("avx2")) {
+    if (roads >= GRAMS_FAST && g->few->kinds <= FEW_NIBBLES_MAX && __builtin_cpu_supports("avx2")) {
         find_fast(g, s, hit, ctx);
         return true;
     }

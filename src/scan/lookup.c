@@ -51,8 +51,10 @@ static uint64_t net_hash(const unsigned char addr[16], int bits, bool v6)
 /* -- paths -- */
 /* A name that paths go through, by the path above and the name's hash. */
 struct step {
-    uint32_t hash, above, path; /* path 0: a free place */
+    uint32_t hash;
+    uint16_t above, path; /* path 0: a free place */
 };
+_Static_assert(PATH_MAX_COUNT <= UINT16_MAX, "paths fit into steps");
 
 struct lookup_paths {
     struct arena *a;
@@ -61,6 +63,7 @@ struct lookup_paths {
     uint32_t n, mask;
     bool *known; /* by path */
     uint32_t n_recent;
+    uint32_t identity[2]; /* "userIdentity", by spread; 0: nothing waits below it */
     uint32_t *child, *sibling; /* by path: the first right below it, the next beside it; 0: none */
 };
 
@@ -116,14 +119,18 @@ static void add_path(struct lookup_paths *lp, uint32_t path)
         return;
     lp->known[path] = true;
     add_path(lp, p->parent);
+    if (p->parent != 0 && lp->ps->v[p->parent].parent == 0 &&
+        str_is(lp->ps->v[p->parent].key, "userIdentity"))
+        lp->identity[lp->ps->v[p->parent].spread] = p->parent;
     lp->sibling[path] = lp->child[p->parent];
     lp->child[p->parent] = path;
     if (lp->n * 4 > lp->mask)
         steps_grow(lp);
-    step_put(lp, (struct step){p->hash, p->parent, path});
+    step_put(lp, (struct step){p->hash, (uint16_t)p->parent, (uint16_t)path});
 }
 
-enum { RECENT = 4, RECENT_MIN = 4, RECENT_BYTES = 248 };
+enum { RECENT_BITS = 4, RECENT = 1 << RECENT_BITS, RECENT_MIN = 4, RECENT_BYTES = 248,
+       RECENT_PLACES_MAX = 256 };
 
 struct recent { /* of one place */
     unsigned char n[RECENT]; /* 0: free */
@@ -133,14 +140,16 @@ struct recent { /* of one place */
 struct lookup_seen lookup_seen_new(const struct lookup_paths *lp)
 {
     struct lookup_seen s = {.v = calloc(lp->ps->n + 1, sizeof *s.v),
+                            .list = calloc(lp->ps->n + 1, sizeof *s.list),
                             .recent = calloc(lp->n_recent + 1, sizeof *s.recent)};
-    CHECK(s.v != NULL && s.recent != NULL);
+    CHECK(s.v != NULL && s.list != NULL && s.recent != NULL);
     return s;
 }
 
 void lookup_seen_free(struct lookup_seen *s)
 {
     free(s->v);
+    free(s->list);
     free(s->recent);
     *s = (struct lookup_seen){0};
 }
@@ -150,67 +159,7 @@ static inline uint32_t recent_at(struct str s)
 {
     uint32_t tail;
     memcpy(&tail, s.p + s.n - sizeof tail, sizeof tail);
-    return ((tail ^ (uint32_t)s.n) * 0x9E3779B1U) >> 30;
-}
-
-/* Below a list, or where a name stands twice: whatever may come. */
-static void see_children(const struct lookup_paths *lp, struct lookup_seen *s, uint32_t above)
-{
-    for (uint32_t c = lp->child[above]; c != 0; c = lp->sibling[c])
-        s->v[c] = (struct seen){.record = s->record, .looked = s->v[c].looked};
-}
-
-static inline void see_fields(const struct lookup_paths *lp, struct lookup_seen *s, uint32_t above,
-                              const struct field *f, uint32_t n)
-{
-    const struct step *steps = lp->steps;
-    uint32_t mask = lp->mask;
-    for (; n > 0; n--, f++) {
-        for (uint32_t i = step_at(above, f->hash) & mask; steps[i].path != 0; i = (i + 1) & mask) {
-            if (steps[i].hash != f->hash || steps[i].above != above)
-                continue;
-            struct seen *x = &s->v[steps[i].path];
-            x->plain = x->record != s->record;
-            x->record = s->record;
-            x->val = f->val;
-            x->val_n = f->val_n;
-            x->at = f->at;
-        }
-    }
-}
-
-/* Sees the paths right below one, if that was not done yet for the record. */
-static void look_below(const struct lookup_paths *lp, struct record *r, struct lookup_seen *s,
-                       uint32_t path)
-{
-    struct seen *x = &s->v[path];
-    if (x->looked == s->record)
-        return;
-    x->looked = s->record;
-    if (path == 0) {
-        if (r->n_top == RECORD_TOP_MAX)
-            see_children(lp, s, 0);
-        else
-            see_fields(lp, s, 0, r->top, r->n_top);
-        return;
-    }
-    look_below(lp, r, s, lp->ps->v[path].parent);
-    if (x->record != s->record)
-        return;
-    if (x->plain && r->p[x->val] == '{') {
-        const struct object *o = record_object(r, x->at);
-        see_fields(lp, s, path, r->fields + o->from, o->n);
-    } else if (!x->plain || r->p[x->val] == '[') {
-        see_children(lp, s, path);
-    }
-}
-
-void lookup_next(const struct lookup_paths *lp, struct lookup_seen *s)
-{
-    if (++s->record == 0) { /* came round: no old mark may look new */
-        memset(s->v, 0, lp->ps->n * sizeof *s->v);
-        s->record = 1;
-    }
+    return ((tail ^ (uint32_t)s.n) * 0x9E3779B1U) >> (32 - RECENT_BITS);
 }
 
 /* -- making -- */
@@ -231,11 +180,11 @@ enum { FEW = 8 };
 
 /* Of one path. Records come for many of them, so that each should be few lines of the cache. */
 struct place {
-    uint32_t path, above;
+    uint32_t path;
     uint32_t recent; /* index; NONE: values are not remembered */
     uint32_t n;      /* entries */
     uint32_t few[FEW]; /* the lower halves of the hashes, if there are no more */
-    bool texts, containers;
+    bool texts, containers, gate_containers;
     uint32_t mask;
     uint32_t *heads; /* else: hash -> the first entry */
     struct entry *entries;
@@ -261,6 +210,8 @@ struct lookup_maker {
 struct lookup {
     size_t n;
     struct place *v;
+    const struct place *text; /* that of path 0 */
+    const struct place **by_path; /* of the first one */
 };
 
 static void maker_clear(void *x)
@@ -285,10 +236,8 @@ static struct making *making_of(struct lookup_maker *m, uint32_t path)
     }
     struct making *p = ARENA_NEW(m->a, struct making);
     p->place.path = path;
-    if (m->paths != NULL) {
-        p->place.above = m->paths->ps->v[path].parent;
+    if (m->paths != NULL)
         add_path(m->paths, path);
-    }
     VEC_PUSH(m->a, &m->v, p);
     return p;
 }
@@ -304,7 +253,8 @@ static void add_part(struct lookup_maker *m, struct making *p, struct str text, 
         at = p->parts.n;
         map_put(&m->parts, key, (void *)at);
     }
-    VEC_PUSH(m->a, &p->parts.v[at - 1].rules, rule);
+    if (rule != LOOKUP_GATE) /* which is only that anything called */
+        VEC_PUSH(m->a, &p->parts.v[at - 1].rules, rule);
 }
 
 static void add_net(struct arena *a, struct place *p, const struct cidr *net)
@@ -320,7 +270,8 @@ void lookup_add(struct lookup_maker *m, const struct cond *c, uint32_t rule)
 {
     struct making *p = making_of(m, c->path);
     struct entry e = {.rule = rule};
-    p->place.containers = p->place.containers || c->containers;
+    bool *containers = rule == LOOKUP_GATE ? &p->place.gate_containers : &p->place.containers;
+    *containers = *containers || c->containers;
     switch (c->kind) {
     case COND_WHOLE:
         e.hash = text_hash(c->text);
@@ -338,9 +289,30 @@ void lookup_add(struct lookup_maker *m, const struct cond *c, uint32_t rule)
     }
 }
 
+static int by_entry(const void *x, const void *y)
+{
+    const struct entry *a = x, *b = y;
+    if (a->hash != b->hash)
+        return a->hash < b->hash ? -1 : 1;
+    return a->rule < b->rule ? -1 : a->rule > b->rule;
+}
+
+/* Many rules may ask for the same value: a gate is needed once, and not where a rule calls. */
+static size_t sort_entries(struct entry *v, size_t n)
+{
+    size_t k = 0;
+    qsort(v, n, sizeof *v, by_entry);
+    for (size_t i = 0; i < n; i++) {
+        if (v[i].rule != LOOKUP_GATE || k == 0 || v[k - 1].hash != v[i].hash)
+            v[k++] = v[i];
+    }
+    return k;
+}
+
 static void make_entries(struct arena *a, struct place *p, struct entry *v, size_t n)
 {
     size_t size = FEW * 4;
+    n = sort_entries(v, n);
     p->entries = v;
     p->n = (uint32_t)n;
     for (size_t i = 0; n <= FEW && i < n; i++)
@@ -359,38 +331,58 @@ static void make_entries(struct arena *a, struct place *p, struct entry *v, size
     }
 }
 
-struct lookup *lookup_make(struct lookup_maker *m, bool often)
+/* Rules look for long texts at the paths right below the record, if anywhere. */
+static bool is_long(const struct lookup_maker *m, uint32_t path)
+{
+    return m->paths != NULL && m->paths->ps->v[path].parent == 0;
+}
+
+struct lookup *lookup_make(struct lookup_maker *m, bool first)
 {
     if (m->v.n == 0)
         return NULL;
     struct lookup *l = ARENA_NEW(m->a, struct lookup);
     l->n = m->v.n;
     l->v = ARENA_ARRAY(m->a, l->n, struct place);
+    if (first)
+        l->by_path = ARENA_ARRAY(m->a, m->paths->ps->n, const struct place *);
     for (size_t i = 0; i < l->n; i++) {
         struct making *p = m->v.v[i];
+        uint32_t path = p->place.path;
         if (p->entries.n > 0)
             make_entries(m->a, &p->place, p->entries.v, p->entries.n);
         if (p->texts.n > 0)
-            p->place.grams = grams_new(m->a, p->texts.v, p->texts.n, p->place.path == 0);
+            p->place.grams = grams_new(m->a, p->texts.v, p->texts.n, is_long(m, path));
         p->place.parts = p->parts.v;
-        p->place.recent = often && p->place.path != 0 ? m->paths->n_recent++ : NONE;
+        p->place.recent = NONE;
+        if (first && path != 0 && m->paths->n_recent < RECENT_PLACES_MAX)
+            p->place.recent = m->paths->n_recent++;
         l->v[i] = p->place;
+        if (m->paths != NULL && path == 0)
+            l->text = &l->v[i];
+        if (first)
+            l->by_path[path] = &l->v[i];
     }
     return l;
 }
 
 /* -- asking -- */
 struct asking {
-    const struct place *place;
+    const struct lookup *l;
+    const struct lookup_paths *lp;
+    struct record *r;
+    struct lookup_seen *s;
     lookup_hit *hit;
     void *ctx;
-    bool called; /* something was called for */
+    const struct place *place; /* the one at hand, */
+    bool called;               /* and whether something was called for */
 };
 
 static inline void entry_hit(struct asking *k, const struct entry *e)
 {
     k->called = true;
-    k->hit(k->ctx, e->rule);
+    if (e->rule != LOOKUP_GATE)
+        k->hit(k->ctx, e->rule);
 }
 
 static inline void by_hash(struct asking *k, uint64_t hash)
@@ -458,31 +450,34 @@ static void by_value(struct asking *k, struct str s)
 }
 
 /* A text with the escapes of JSON in it: as it stands, and decoded. */
-static void by_raw(struct asking *k, struct record *r, struct str raw)
+static void by_raw(struct asking *k, struct str raw)
 {
     by_value(k, raw);
-    if (r->sp->any_slash && memchr(raw.p, '\\', raw.n) != NULL)
-        by_value(k, record_unescape(r, raw));
+    if (k->r->sp->any_slash && memchr(raw.p, '\\', raw.n) != NULL)
+        by_value(k, record_unescape(k->r, raw));
 }
 
-static void by_place(struct asking *k, struct record *r)
+static void by_place(struct asking *k)
 {
-    const struct vals *v = record_get(r, k->place->path);
+    const struct vals *v = record_get(k->r, k->place->path);
     for (uint32_t j = 0; j < v->n; j++) {
-        if (v->v[j].kind != VAL_OBJ && v->v[j].kind != VAL_ARR)
+        if (v->v[j].kind != VAL_OBJ && v->v[j].kind != VAL_ARR) {
             by_value(k, v->v[j].s);
-        else if (k->place->containers)
-            by_raw(k, r, v->v[j].s);
+            continue;
+        }
+        k->called = k->called || k->place->gate_containers;
+        if (k->place->containers)
+            by_raw(k, v->v[j].s);
     }
 }
 
-static void by_recent(struct asking *k, struct lookup_seen *seen, struct str s)
+static void by_recent(struct asking *k, struct str s)
 {
     if (k->place->recent == NONE || s.n < RECENT_MIN || s.n > RECENT_BYTES) {
         by_value(k, s);
         return;
     }
-    struct recent *v = &seen->recent[k->place->recent];
+    struct recent *v = &k->s->recent[k->place->recent];
     uint32_t i = recent_at(s);
     if (v->n[i] == s.n && memcmp(v->text[i], s.p, s.n) == 0)
         return;
@@ -493,27 +488,152 @@ static void by_recent(struct asking *k, struct lookup_seen *seen, struct str s)
     }
 }
 
+static void look_at(struct asking *k, const struct place *p)
+{
+    const struct seen *x = &k->s->v[p->path];
+    const struct record *r = k->r;
+    k->place = p;
+    k->called = false;
+    if (!x->plain || x->at != 0)
+        by_place(k);
+    else if (r->p[x->val] == '"')
+        by_recent(k, record_decoded(k->r, x->val + 1, x->val_n - 2));
+    else
+        by_value(k, str_of(r->p + x->val, x->val_n));
+}
+
+/* -- the way through a record -- */
+/* Below a list, or where a name stands twice: whatever may come. */
+static void list_children(struct asking *k, uint32_t above)
+{
+    struct lookup_seen *s = k->s;
+    for (uint32_t c = k->lp->child[above]; c != 0; c = k->lp->sibling[c]) {
+        s->v[c] = (struct seen){.record = s->record};
+        s->list[s->n++] = c;
+    }
+}
+
+static inline void list_fields(struct asking *k, uint32_t above, const struct field *f, uint32_t n)
+{
+    struct lookup_seen *s = k->s;
+    const struct step *steps = k->lp->steps;
+    uint32_t mask = k->lp->mask;
+    for (; n > 0; n--, f++) {
+        for (uint32_t i = step_at(above, f->hash) & mask; steps[i].path != 0; i = (i + 1) & mask) {
+            if (steps[i].hash != f->hash || steps[i].above != above)
+                continue;
+            struct seen *x = &s->v[steps[i].path];
+            x->plain = x->record != s->record;
+            if (x->plain)
+                s->list[s->n++] = steps[i].path;
+            x->record = s->record;
+            x->val = f->val;
+            x->val_n = f->val_n;
+            x->at = f->at;
+        }
+    }
+}
+
+static void see_path(struct asking *k, uint32_t path);
+
+/* Each path is listed once at the most, below the one that it is below. */
+static void see_listed(struct asking *k, uint32_t from)
+{
+    uint32_t to = k->s->n;
+    for (uint32_t i = from; i < to; i++)
+        see_path(k, k->s->list[i]);
+}
+
+static void see_below(struct asking *k, uint32_t path)
+{
+    struct lookup_seen *s = k->s;
+    const struct seen *x = &s->v[path];
+    uint32_t from = s->n;
+    if (!x->plain || k->r->p[x->val] == '[') {
+        list_children(k, path);
+    } else if (k->r->p[x->val] == '{') {
+        const struct object *o = record_object(k->r, x->at);
+        list_fields(k, path, k->r->fields + o->from, o->n);
+    }
+    see_listed(k, from);
+}
+
+/* An identity that stood in records before, and called for nothing there, does so here. */
+static void see_identity(struct asking *k, uint32_t path)
+{
+    struct lookup_seen *s = k->s;
+    const struct identity *known = s->v[path].plain ? k->r->known_identity : NULL;
+    if (known == NULL) {
+        see_below(k, path);
+        return;
+    }
+    uint64_t *quiet = &s->quiet[path == k->lp->identity[true]][known - k->r->known];
+    if (*quiet == known->id)
+        return;
+    uint64_t calls = s->calls;
+    see_below(k, path);
+    if (s->calls == calls)
+        *quiet = known->id;
+}
+
+static void see_path(struct asking *k, uint32_t path)
+{
+    struct lookup_seen *s = k->s;
+    const struct place *p = k->l->by_path[path];
+    if (p != NULL) {
+        look_at(k, p);
+        if (k->called) {
+            s->v[path].called = s->called = s->record;
+            s->calls++;
+        }
+    }
+    if (path == k->lp->identity[false] || path == k->lp->identity[true])
+        see_identity(k, path);
+    else if (k->lp->child[path] != 0)
+        see_below(k, path);
+}
+
+static void seen_next(const struct lookup_paths *lp, struct lookup_seen *s)
+{
+    s->n = 0;
+    if (++s->record == 0) { /* came round: no old mark may look new */
+        memset(s->v, 0, lp->ps->n * sizeof *s->v);
+        s->called = 0;
+        s->record = 1;
+    }
+}
+
 void lookup_record(const struct lookup *l, const struct lookup_paths *lp, struct record *r,
                    struct lookup_seen *s, lookup_hit *hit, void *ctx)
 {
+    struct asking k = {.l = l, .lp = lp, .r = r, .s = s, .hit = hit, .ctx = ctx};
+    seen_next(lp, s);
+    if (r->n_top == RECORD_TOP_MAX)
+        list_children(&k, 0);
+    else
+        list_fields(&k, 0, r->top, r->n_top);
+    see_listed(&k, 0);
+}
+
+bool lookup_in_text(const struct lookup *l)
+{
+    return l->text != NULL;
+}
+
+void lookup_text(const struct lookup *l, struct record *r, lookup_hit *hit, void *ctx)
+{
+    struct asking k = {.place = l->text, .r = r, .hit = hit, .ctx = ctx};
+    if (l->text != NULL)
+        by_raw(&k, record_text(r));
+}
+
+void lookup_gated(const struct lookup *l, struct record *r, struct lookup_seen *s,
+                  lookup_hit *hit, void *ctx)
+{
+    struct asking k = {.l = l, .r = r, .s = s, .hit = hit, .ctx = ctx};
     for (size_t i = 0; i < l->n; i++) {
-        const struct place *p = &l->v[i];
-        const struct seen *x = &s->v[p->path];
-        struct asking k = {.place = p, .hit = hit, .ctx = ctx};
-        if (p->path == 0) {
-            by_raw(&k, r, record_text(r));
-            continue;
-        }
-        if (s->v[p->above].looked != s->record)
-            look_below(lp, r, s, p->above);
-        if (x->record != s->record)
-            continue;
-        if (!x->plain || x->at != 0)
-            by_place(&k, r);
-        else if (r->p[x->val] == '"')
-            by_recent(&k, s, record_decoded(r, x->val + 1, x->val_n - 2));
-        else
-            by_value(&k, str_of(r->p + x->val, x->val_n));
+        if (l->v[i].path != 0 && s->v[l->v[i].path].called == s->record)
+            look_at(&k, &l->v[i]);
     }
 }
 

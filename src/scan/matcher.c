@@ -3,7 +3,7 @@
 #include "../core/map.h"
 #include "lookup.h"
 
-enum { TUPLES_MAX = 8192, TUPLE_BYTES_MAX = 6 * 1024 * 1024, TABLE = 4096,
+enum { TUPLES_MAX = 8192, TUPLE_BYTES_MAX = 6 * 1024 * 1024, TABLE = 2 * TUPLES_MAX,
        /* The slots, and eventSource as EventBridge writes it ("aws.s3"). */
        KEYS = SLOT_TUPLE + 1, KEY_VIRTUAL = SLOT_TUPLE,
        /* Below these a set of conditions is not worth a look (needs.c). */
@@ -92,6 +92,16 @@ static void add_all(struct lookup_maker *lm, const struct conds *cs, uint32_t ru
         lookup_add(lm, &cs->v[i], rule);
 }
 
+static void add_behind_gates(struct building *b, struct lookup_maker *lm, const struct conds *cs,
+                             uint32_t rule)
+{
+    add_all(lm, cs, rule);
+    for (size_t i = 0; i < cs->n; i++) {
+        if (cs->v[i].path != 0) /* texts are looked for in the records that they are about */
+            lookup_add(b->values, &cs->v[i], LOOKUP_GATE);
+    }
+}
+
 /* Under conditions on the five: `values` too, if there are some, and then behind both. */
 static void place_tuple(struct building *b, const struct conds *cs, const struct conds *values,
                         uint32_t rule)
@@ -107,7 +117,7 @@ static void place_tuple(struct building *b, const struct conds *cs, const struct
         }
         struct bucket *x = bucket_of(b, c.path, c.text);
         if (values != NULL && values->n > 0)
-            add_all(x->maker, values, rule);
+            add_behind_gates(b, x->maker, values, rule);
         else
             list_add(b->m->a, &x->rules, rule);
     }
@@ -239,21 +249,25 @@ struct question { /* what a combination leaves open of a rule */
 };
 
 struct tuple {
-    struct tuple *next;
-    uint64_t hash;
     uint32_t len[SLOT_TUPLE]; /* UINT32_MAX: not there */
-    const char *text;
     uint32_t n_yes, n_open, n_values;
+    bool in_text; /* some of the values */
     uint32_t *yes;
     struct question *open;
-    const struct lookup *values[KEYS];
+    const struct lookup **values;
+    char text[];
+};
+
+struct tuple_place {
+    uint64_t hash;
+    struct tuple *tuple; /* NULL: free */
 };
 
 struct match_worker {
     const struct matcher *m;
     struct asker asker;
     struct arena *a; /* the tuples */
-    struct tuple *table[TABLE];
+    struct tuple_place table[TABLE];
     size_t n_tuples;
     uint32_t *out;
     size_t n_out;
@@ -414,26 +428,29 @@ static void consider_key(struct match_worker *w, struct tuple *t, uint32_t key, 
     const struct bucket *b = k.p == NULL ? NULL : map_get(&w->m->buckets, k);
     for (size_t i = 0; b != NULL && i < b->rules.v.n; i++)
         consider(w, b->rules.v.v[i]);
-    if (b != NULL && b->values != NULL)
+    if (b != NULL && b->values != NULL) {
         t->values[t->n_values++] = b->values;
+        t->in_text = t->in_text || lookup_in_text(b->values);
+    }
     if (w->m->parts != NULL)
         lookup_value(w->m->parts, key, text, consider, w);
 }
 
-static void tuple_text(struct match_worker *w, struct tuple *t, const struct record *r)
+static struct tuple *tuple_alloc(struct match_worker *w, const struct record *r)
 {
     size_t n = 0;
+    for (int s = 0; s < SLOT_TUPLE; s++)
+        n += r->slot[s].n;
+    struct tuple *t = arena_alloc(w->a, sizeof *t + n);
+    char *p = t->text;
     for (int s = 0; s < SLOT_TUPLE; s++) {
         t->len[s] = r->slot[s].p == NULL ? UINT32_MAX : (uint32_t)r->slot[s].n;
-        n += r->slot[s].n;
-    }
-    char *p = arena_alloc_raw(w->a, n + 1);
-    t->text = p;
-    for (int s = 0; s < SLOT_TUPLE; s++) {
         if (r->slot[s].n > 0)
             memcpy(p, r->slot[s].p, r->slot[s].n);
         p += r->slot[s].n;
     }
+    t->values = ARENA_ARRAY(w->a, KEYS, const struct lookup *);
+    return t;
 }
 
 static struct tuple *tuple_new(struct match_worker *w, struct record *r, uint64_t hash)
@@ -443,8 +460,7 @@ static struct tuple *tuple_new(struct match_worker *w, struct record *r, uint64_
         memset(w->table, 0, sizeof w->table);
         w->n_tuples = 0;
     }
-    struct tuple *t = ARENA_NEW(w->a, struct tuple);
-    tuple_text(w, t, r);
+    struct tuple *t = tuple_alloc(w, r);
     memset(&w->yes, 0, sizeof w->yes);
     memset(&w->open, 0, sizeof w->open);
     stamp_next(w, &w->combination, w->considered);
@@ -459,9 +475,10 @@ static struct tuple *tuple_new(struct match_worker *w, struct record *r, uint64_
     t->n_yes = (uint32_t)w->yes.v.n;
     t->open = w->open.v;
     t->n_open = (uint32_t)w->open.n;
-    t->hash = hash;
-    t->next = w->table[hash % TABLE];
-    w->table[hash % TABLE] = t;
+    uint64_t i = hash % TABLE;
+    while (w->table[i].tuple != NULL)
+        i = (i + 1) % TABLE;
+    w->table[i] = (struct tuple_place){hash, t};
     w->n_tuples++;
     return t;
 }
@@ -490,12 +507,29 @@ static void ask_all(struct match_worker *w)
     }
 }
 
-static const struct tuple *tuple_of(struct match_worker *w, struct record *r, uint64_t hash)
+/* Where one with the hash may be; it is on its way into the cache. */
+static inline uint64_t tuple_place(const struct match_worker *w, uint64_t hash)
 {
-    struct tuple *t = w->table[hash % TABLE];
-    while (t != NULL && !(t->hash == hash && tuple_is(t, r)))
-        t = t->next;
-    return t != NULL ? t : tuple_new(w, r, hash);
+    uint64_t i = hash % TABLE;
+    while (w->table[i].tuple != NULL && w->table[i].hash != hash)
+        i = (i + 1) % TABLE;
+    const struct tuple *t = w->table[i].tuple;
+    if (t != NULL) {
+        __builtin_prefetch(t);
+        __builtin_prefetch(t->text);
+        __builtin_prefetch(t->text + 64);
+    }
+    return i;
+}
+
+static const struct tuple *tuple_of(struct match_worker *w, struct record *r, uint64_t hash,
+                                    uint64_t i)
+{
+    for (; w->table[i].tuple != NULL; i = (i + 1) % TABLE) {
+        if (w->table[i].hash == hash && tuple_is(w->table[i].tuple, r))
+            return w->table[i].tuple;
+    }
+    return tuple_new(w, r, hash);
 }
 
 const uint32_t *match_record(struct match_worker *w, struct record *r, size_t *out_n)
@@ -512,17 +546,24 @@ const uint32_t *match_record(struct match_worker *w, struct record *r, size_t *o
         return w->out;
     }
     uint64_t hash = tuple_hash(r);
+    /* What comes from the memory is asked for while there is something else to do. */
     __builtin_prefetch(&w->table[hash % TABLE]);
-    lookup_next(m->paths, &w->present);
+    if (m->values != NULL)
+        lookup_text(m->values, r, ask, w);
+    uint64_t place = tuple_place(w, hash);
     if (m->values != NULL)
         lookup_record(m->values, m->paths, r, &w->present, ask, w);
-    const struct tuple *t = tuple_of(w, r, hash);
+    const struct tuple *t = tuple_of(w, r, hash, place);
     for (uint32_t i = 0; i < t->n_yes; i++)
         ask_as(w, t->yes[i], NULL);
     for (uint32_t i = 0; i < t->n_open; i++)
         ask_as(w, t->open[i].rule, t->open[i].expr);
-    for (uint32_t i = 0; i < t->n_values; i++)
-        lookup_record(t->values[i], m->paths, r, &w->present, ask, w);
+    bool called = w->present.called == w->present.record;
+    for (uint32_t i = 0; (called || t->in_text) && i < t->n_values; i++) {
+        lookup_text(t->values[i], r, ask, w);
+        if (called)
+            lookup_gated(t->values[i], r, &w->present, ask, w);
+    }
     *out_n = w->n_out;
     return w->out;
 }

@@ -101,8 +101,6 @@ static struct conds of_test(struct arena *a, const struct test *t, const struct 
     bool tuple = needs_slot(ps, t->path) >= 0;
     struct conds out = {0};
     const struct str *texts;
-    struct test anywhere = *t; /* what may stand in a container's text is looked for in all of it */
-    anywhere.path = 0;
     if (t->negate || (where & (tuple ? NEEDS_TUPLE : NEEDS_VALUES)) == 0 ||
         (p->kind == PATH_VIRTUAL && !tuple))
         return out;
@@ -111,18 +109,21 @@ static struct conds of_test(struct arena *a, const struct test *t, const struct 
     case OP_PREFIX:
     case OP_SUFFIX:
     case OP_CONTAINS:
-        out = of_texts(a, t->whole ? &anywhere : t, t->texts, t->n_texts, COND_PART);
+        out = of_texts(a, t, t->texts, t->n_texts, COND_PART);
         break;
-    case OP_WILD: out = of_wild(a, t->whole ? &anywhere : t); break;
+    case OP_WILD: out = of_wild(a, t); break;
     case OP_REGEX: {
         size_t n = t->own == NULL ? 0 : regex_texts(t->own, &texts);
-        out = of_texts(a, t->whole ? &anywhere : t, texts, n, COND_PART);
+        out = of_texts(a, t, texts, n, COND_PART);
         break;
     }
-    case OP_KEYWORD:
+    case OP_KEYWORD: {
+        struct test anywhere = *t;
+        anywhere.path = 0;
         out = t->wild.n > 0 ? of_wild(a, &anywhere)
                             : of_texts(a, &anywhere, t->texts, t->n_texts, COND_PART);
         break;
+    }
     case OP_CIDR:
         out.v = ARENA_NEW(a, struct cond);
         out.v[0] = (struct cond){.path = t->path, .kind = COND_NET, .net = &t->cidr};

@@ -488,6 +488,17 @@ static bool is_wrapped(const struct jv *pattern)
     return false;
 }
 
+bool pattern_is_elsewhere(const struct jv *pattern)
+{
+    const struct jv *types = jv_get(pattern, "detail-type");
+    bool elsewhere = jv_is(types, JV_ARR) && jv_len(types) > 0;
+    for (size_t i = 0; elsewhere && i < jv_len(types); i++) {
+        struct str s = jv_s(jv_at(types, i));
+        elsewhere = s.n > 0 && !str_ends_c(s, " via CloudTrail");
+    }
+    return elsewhere;
+}
+
 struct expr *pattern_compile(struct rule_source *src, const struct jv *pattern)
 {
     struct maker m = {.src = src, .a = src->rs->a, .paths = &src->rs->paths};

@@ -1,6 +1,8 @@
 /* Walking: where a record ends, its top members, and the values that rules are told apart by. */
 #include "record_int.h"
 
+#include <stdatomic.h>
+
 static const signed char depth_of[256] = {['{'] = 1, ['['] = 1, ['}'] = -1, [']'] = -1};
 
 size_t record_skip(const char *p, const struct split *sp, size_t i)
@@ -133,40 +135,40 @@ static inline uint16_t two(const char *p)
 
 /* Names and values as CloudTrail writes them, without blanks. false: otherwise, or wrong, or not
  * whole. */
-static inline bool name_fast(const char *p, const struct split *sp, size_t i, struct member *m)
+static inline bool name_fast(const char *p, const struct split *sp, size_t i, struct field *f)
 {
     if (i + 2 >= sp->n)
         return false;
     uint32_t kf = sp->at[i] + 1, kt = sp->at[i + 1];
-    m->f->key = kf + 1;
-    m->f->key_n = kt - kf - 2;
+    f->key = kf + 1;
+    f->key_n = kt - kf - 2;
     return two(p + kt - 1) == TWO('"', ':') && p[kf] == '"' && kt - kf >= 2;
 }
 
-static inline bool value_fast(const char *p, const struct split *sp, size_t i, struct member *m)
+/* The index behind the value; 0 for false. */
+static inline size_t value_fast(const char *p, const struct split *sp, size_t i, struct field *f)
 {
     const uint32_t *at = sp->at;
     uint32_t vf = at[i + 1] + 1, vt = at[i + 2];
     size_t next = i + 2;
     char c = p[vf];
-    m->f->at = 0;
+    f->at = 0;
     if (c == '"') {
         if (p[vt - 1] != '"' || vt - vf < 2)
-            return false;
+            return 0;
     } else if (c == '{' || c == '[') {
-        m->f->at = (uint32_t)next;
+        f->at = (uint32_t)next;
         next = record_skip(p, sp, next);
         if (next >= sp->n || at[next] != at[next - 1] + 1)
-            return false;
+            return 0;
         vt = at[next];
     } else if (blank(p[vt - 1]) ||
                !(c == 't' || c == 'f' || c == 'n' || c == '-' || (c >= '0' && c <= '9'))) {
-        return false;
+        return 0;
     }
-    m->f->val = vf;
-    m->f->val_n = vt - vf;
-    m->next = next;
-    return ends_member(p[vt]);
+    f->val = vf;
+    f->val_n = vt - vf;
+    return ends_member(p[vt]) ? next : 0;
 }
 
 /* "event\u004eame" is eventName too. */
@@ -210,8 +212,9 @@ static uint32_t read_fields(struct record *r, uint32_t at)
     }
     for (size_t i = at;;) {
         struct member m = {.f = field_room(r)};
-        if (!(name_fast(p, sp, i, &m) && value_fast(p, sp, i, &m)) &&
-            member_slow(p, sp, i, &m, &why) != WALK_OK)
+        if (name_fast(p, sp, i, m.f))
+            m.next = value_fast(p, sp, i, m.f);
+        if (m.next == 0 && member_slow(p, sp, i, &m, &why) != WALK_OK)
             return 0;
         hash_name(r, m.f);
         r->n_fields++;
@@ -347,14 +350,21 @@ static int name_slot(const struct record *r, const struct field *f)
 
 static inline void top_slot(struct record *r, int slot, const struct field *f)
 {
-    if (slot == SLOT_IDENTITY)
-        identity_slots(r, f);
-    else if (slot >= 0)
+    const struct identity *known = r->known_identity;
+    if (slot < 0)
+        return;
+    if (slot != SLOT_IDENTITY) {
         slot_put(r, (enum slot)slot, f);
+    } else if (known == NULL || f->val != r->known_at) {
+        identity_slots(r, f);
+    } else if (known->type_n > 0) {
+        slot_put(r, SLOT_IDENTITY, &(struct field){.val = f->val + known->type,
+                                                   .val_n = known->type_n});
+    }
 }
 
 /* -- guesses: records of one kind have the same names in the same order -- */
-enum { GUESS_MIN = 6, GUESS_MAX = 24, GUESS_AHEAD = 4 };
+enum { GUESS_MIN = 6, GUESS_MAX = 21 };
 
 static inline uint64_t word(const char *p)
 {
@@ -363,61 +373,119 @@ static inline uint64_t word(const char *p)
     return x;
 }
 
-/* A name of GUESS_MIN bytes has two more behind it, so that a word can be read. */
-static inline const struct guess *guessed(const struct record *r, const struct field *f,
-                                          uint32_t *next)
+/* The name between at[i] and at[i + 1], if it is written without blanks; *next: the guess to begin
+ * with. Behind the last one there are some that no name is like. */
+static inline const struct guess *guessed(const char *p, const uint32_t *at,
+                                          const struct guess **next)
 {
-    const char *p = r->p + f->key;
-    uint32_t end = *next + GUESS_AHEAD < r->n_guesses ? *next + GUESS_AHEAD : r->n_guesses;
-    for (uint32_t i = *next; i < end; i++) {
-        const struct guess *g = &r->guesses[i];
-        if (g->n == f->key_n && (((word(p) ^ g->head) | (word(p + g->mid_at) ^ g->mid) |
-                                  (word(p + g->tail_at) ^ g->tail)) & g->mask) == 0) {
-            *next = i + 1;
+    uint32_t n = at[1] - at[0] - 1;
+    p += at[0] + 1;
+    for (const struct guess *g = *next; g < *next + GUESS_AHEAD; g++) {
+        if (g->n == n && ((word(p) ^ g->head) | (word(p + g->mid_at) ^ g->mid) |
+                          (word(p + n - 7) ^ g->tail)) == 0) {
+            *next = g + 1;
             return g;
         }
     }
     return NULL;
 }
 
-static void learn(struct record *r, const struct field *f, int slot, uint32_t *next)
+static void learn(struct record *r, const struct field *f, int slot, const struct guess **next)
 {
-    const char *p = r->p + f->key;
-    size_t n = f->key_n;
-    if (n < GUESS_MIN || n > GUESS_MAX || r->n_guesses == RECORD_GUESSES)
+    const char *p = r->p + f->key - 1;
+    if (f->key_n < GUESS_MIN || f->key_n > GUESS_MAX || r->n_guesses == RECORD_GUESSES)
         return;
+    struct guess g = {.n = f->key_n + 2, .hash = f->hash, .slot = slot,
+                      .mid_at = f->key_n + 3 > 16 ? 8 : 0};
     for (uint32_t i = 0; i < r->n_guesses; i++) {
-        if (r->guesses[i].hash == f->hash && r->guesses[i].n == n)
+        if (r->guesses[i].hash == f->hash && r->guesses[i].n == g.n)
             return; /* stands elsewhere in the order */
     }
-    struct guess g = {.n = (uint32_t)n, .hash = f->hash, .slot = slot,
-                      .mid_at = n > 16 ? 8 : 0, .tail_at = n > 8 ? (unsigned char)(n - 8) : 0,
-                      .mask = n < 8 ? ((uint64_t)1 << (8 * n)) - 1 : UINT64_MAX};
     g.head = word(p);
     g.mid = word(p + g.mid_at);
-    g.tail = word(p + g.tail_at);
-    memmove(&r->guesses[*next + 1], &r->guesses[*next],
-            (r->n_guesses - *next) * sizeof *r->guesses);
-    r->guesses[(*next)++] = g;
+    g.tail = word(p + g.n - 7);
+    size_t at = (size_t)(*next - r->guesses);
+    memmove(&r->guesses[at + 1], &r->guesses[at], (r->n_guesses - at) * sizeof *r->guesses);
+    r->guesses[at] = g;
     r->n_guesses++;
+    (*next)++;
 }
 
-/* userIdentity is looked into anyway: that tells where it ends. */
-static bool identity_value(struct record *r, size_t i, struct member *m)
+/* -- identities -- */
+enum { KNOWN_MIN = 16 };
+
+static inline void known_is(struct record *r, const struct identity *x, uint32_t at)
+{
+    r->known_identity = x;
+    r->known_at = at;
+}
+
+/* The index behind the identity that opens at at[j], if it stood in records before; else 0. */
+static inline size_t known_end(struct record *r, size_t j)
+{
+    const struct split *sp = r->sp;
+    const char *p = r->p + sp->at[j];
+    size_t room = sp->at[sp->n] - sp->at[j];
+    for (const struct identity *x = r->known; x < r->known + RECORD_KNOWN; x++) {
+        if (x->n > 0 && x->n < room && j + x->structure < sp->n &&
+            word(x->text + x->n / 2) == word(p + x->n / 2) && memcmp(x->text, p, x->n) == 0) {
+            known_is(r, x, sp->at[j]);
+            return j + x->structure;
+        }
+    }
+    return 0;
+}
+
+static void learn_identity(struct record *r, const struct object *o)
+{
+    static atomic_uint_fast64_t last_id;
+    const uint32_t *at = r->sp->at;
+    uint32_t from = at[o->at], n = at[o->end] + 1 - from, types = 0;
+    struct identity *x = &r->known[r->known_next];
+    if (n < KNOWN_MIN || n > RECORD_KNOWN_BYTES || split_slash(r->sp, from, from + n))
+        return;
+    x->type = x->type_n = 0;
+    for (uint32_t i = 0; i < o->n; i++) {
+        const struct field *f = &r->fields[o->from + i];
+        if (f->key_n == 4 && memcmp(r->p + f->key, "type", 4) == 0) {
+            x->type = f->val - from;
+            x->type_n = f->val_n;
+            types++;
+        }
+    }
+    x->n = 0;
+    if (types > 1)
+        return;
+    memcpy(x->text, r->p + from, n);
+    x->n = n;
+    x->structure = o->end + 1 - o->at;
+    x->id = atomic_fetch_add(&last_id, 1) + 1;
+    r->known_next = (r->known_next + 1) % RECORD_KNOWN;
+    known_is(r, x, from);
+}
+
+/* userIdentity is looked into anyway: that tells where it ends. As value_fast(). */
+static size_t identity_value(struct record *r, size_t i, struct field *f)
 {
     const char *p = r->p;
     const struct split *sp = r->sp;
     const uint32_t *at = sp->at;
     if (p[at[i + 2]] != '{' || at[i + 2] != at[i + 1] + 1)
-        return false;
-    size_t k = record_object(r, (uint32_t)i + 2)->end + (size_t)1;
-    if (k == 1 || k >= sp->n || at[k] != at[k - 1] + 1)
-        return false;
-    m->f->val = at[i + 2];
-    m->f->val_n = at[k] - at[i + 2];
-    m->f->at = (uint32_t)i + 2;
-    m->next = k;
-    return ends_member(p[at[k]]);
+        return 0;
+    size_t k = known_end(r, i + 2);
+    if (k == 0) {
+        const struct object *o = record_object(r, (uint32_t)i + 2);
+        if (o->end == 0)
+            return 0;
+        k = o->end + (size_t)1;
+        learn_identity(r, o);
+    }
+    if (k >= sp->n || at[k] != at[k - 1] + 1)
+        return 0;
+    f->val = at[i + 2];
+    f->val_n = at[k] - at[i + 2];
+    f->at = (uint32_t)i + 2;
+    return ends_member(p[at[k]]) ? k : 0;
 }
 
 static bool records_list(const char *p, const struct split *sp, size_t i)
@@ -428,16 +496,18 @@ static bool records_list(const char *p, const struct split *sp, size_t i)
 }
 
 /* A member of a top object that is not written as CloudTrail does, or not a record's. */
-static enum walk odd_member(struct record *r, size_t i, bool top, struct member *m,
+static enum walk odd_member(struct record *r, size_t i, bool top, struct field *f, size_t *out_next,
                             size_t *out_list, const char **why)
 {
     const char *p = r->p;
     const struct split *sp = r->sp;
-    enum walk w = member_slow(p, sp, i, m, why);
-    if (!top || i + 2 >= sp->n || w == WALK_BAD || w == WALK_RECORDS || m->f->key_n != 7 ||
-        memcmp(p + m->f->key, "Records", 7) != 0)
+    struct member m = {.f = f};
+    enum walk w = member_slow(p, sp, i, &m, why);
+    *out_next = m.next;
+    if (!top || i + 2 >= sp->n || w == WALK_BAD || w == WALK_RECORDS || f->key_n != 7 ||
+        memcmp(p + f->key, "Records", 7) != 0)
         return w;
-    if (p[sp->at[i + 2]] == '[' && m->f->at == i + 2) {
+    if (p[sp->at[i + 2]] == '[' && f->at == i + 2) {
         *out_list = i + 2;
         return WALK_RECORDS;
     }
@@ -453,48 +523,52 @@ static enum walk walk_members(struct record *r, size_t i, bool top, size_t *out_
 {
     const char *p = r->p;
     const struct split *sp = r->sp;
-    uint32_t next_guess = 0;
-    struct field spare;
+    const struct guess *next_guess = r->guesses;
+    uint32_t n_top = 0;
     for (;;) {
-        struct member m = {.f = r->n_top < RECORD_TOP_MAX ? &r->top[r->n_top] : &spare};
-        const struct guess *g = NULL;
+        struct field *f = &r->top[n_top]; /* the last one is spare */
+        size_t next = 0;
         if (top && records_list(p, sp, i)) {
             *out_i = i + 2;
             return WALK_RECORDS;
         }
-        bool fast = name_fast(p, sp, i, &m);
-        if (fast) {
-            g = guessed(r, m.f, &next_guess);
-            fast = (g != NULL && g->slot == SLOT_IDENTITY && identity_value(r, i, &m)) ||
-                   value_fast(p, sp, i, &m);
+        const struct guess *g =
+            i + 2 < sp->n ? guessed(p, sp->at + i, &next_guess) : NULL;
+        if (g != NULL) {
+            f->key = sp->at[i] + 2;
+            f->key_n = g->n - 2;
+            f->hash = g->hash;
+            if (g->slot == SLOT_IDENTITY)
+                next = identity_value(r, i, f);
         }
-        if (!fast || (top && m.f->key_n == 7 && memcmp(p + m.f->key, "Records", 7) == 0)) {
-            enum walk w = odd_member(r, i, top, &m, out_i, why);
+        if (next == 0 && (g != NULL || name_fast(p, sp, i, f)))
+            next = value_fast(p, sp, i, f);
+        bool fast = next != 0;
+        if (!fast || (top && f->key_n == 7 && memcmp(p + f->key, "Records", 7) == 0)) {
+            enum walk w = odd_member(r, i, top, f, &next, out_i, why);
             if (w != WALK_OK) {
                 *where = i < sp->n ? sp->at[i] : 0;
                 return w;
             }
         }
-        int slot = -1;
-        if (g != NULL) {
-            m.f->hash = g->hash;
-            slot = g->slot;
-        } else {
-            hash_name(r, m.f);
-            slot = name_slot(r, m.f);
-            if (escaped_name(r, m.f))
+        int slot = g != NULL ? g->slot : -1;
+        if (g == NULL) {
+            hash_name(r, f);
+            slot = name_slot(r, f);
+            if (escaped_name(r, f))
                 r->odd = true;
             else if (fast)
-                learn(r, m.f, slot, &next_guess);
+                learn(r, f, slot, &next_guess);
         }
-        if (r->n_top < RECORD_TOP_MAX)
-            r->n_top++;
+        if (n_top < RECORD_TOP_MAX)
+            n_top++;
         else
             r->odd = true; /* record_get() will walk again */
-        top_slot(r, slot, m.f);
-        i = m.next;
+        top_slot(r, slot, f);
+        i = next;
         if (p[sp->at[i]] == '}') {
             r->last = i;
+            r->n_top = n_top;
             return WALK_OK;
         }
     }
@@ -508,6 +582,7 @@ enum walk record_walk(struct record *r, const char *p, const struct split *sp, s
     r->first = i;
     r->n_top = 0;
     r->odd = r->duplicate = false;
+    r->known_identity = NULL;
     memset(r->slot, 0, sizeof r->slot);
     fields_forget(r);
     *out_at = sp->at[i];
@@ -539,6 +614,8 @@ void record_init(struct record *r, const struct paths *paths)
     r->a = arena_new(RECORD_ARENA_BYTES);
     r->gen = 1;
     slot_names(r);
+    for (size_t i = 0; i < ARRAY_LEN(r->guesses); i++)
+        r->guesses[i].n = UINT32_MAX;
 }
 
 void record_clear(struct record *r)

@@ -88,22 +88,30 @@ struct slot_name {
     enum slot slot;
 };
 
-/* A name that stood in the records before, where the next one will have it too: 6 to 24 bytes, told
- * apart by three words of it. */
+/* A name that stood in the records before, where the next one will have it too: 6 to 21 bytes, told
+ * apart by three words of it, with its quotes and the colon. */
 struct guess {
-    uint64_t head, mid, tail, mask;
-    uint32_t n, hash;
-    unsigned char mid_at, tail_at;
+    uint64_t head, mid, tail;
+    uint32_t n, hash; /* n: with the quotes */
+    uint32_t mid_at;
     int slot; /* -1: none; SLOT_IDENTITY: "userIdentity" */
 };
 
-enum { RECORD_GUESSES = 48 };
+enum { RECORD_GUESSES = 48, GUESS_AHEAD = 4, RECORD_KNOWN = 8, RECORD_KNOWN_BYTES = 1000 };
+
+/* A userIdentity of the records before: what makes a call makes more of them. */
+struct identity {
+    uint64_t id;           /* no other text has it, of any record */
+    uint32_t n, structure; /* bytes, and how many of split.at they have; 0: free */
+    uint32_t type, type_n; /* the value of "type"; 0: none */
+    char text[RECORD_KNOWN_BYTES];
+};
 
 struct record {
     const char *p; /* the text that was split */
     const struct split *sp;
     size_t first, last; /* its braces, in split.at */
-    struct field top[RECORD_TOP_MAX];
+    struct field top[RECORD_TOP_MAX + 1];
     uint32_t n_top;
     struct str slot[SLOT_COUNT]; /* raw strings; STR_NONE: not there */
     bool odd;       /* escapes, doubles or other types among the tuple: no short cuts */
@@ -113,8 +121,12 @@ struct record {
     uint32_t walks; /* which record the objects are of */
     struct object objects[RECORD_OBJECTS];
     struct slot_name names[RECORD_NAMES]; /* by hash */
-    struct guess guesses[RECORD_GUESSES]; /* in the order of the records */
+    struct guess guesses[RECORD_GUESSES + GUESS_AHEAD]; /* in the order of the records */
     uint32_t n_guesses;
+    struct identity known[RECORD_KNOWN];
+    uint32_t known_next;
+    const struct identity *known_identity; /* this record's; NULL: none of them */
+    uint32_t known_at;                  /* where it stands */
     const struct paths *paths;
     struct vals *memo; /* one for each path */
     uint32_t memo_n, gen;

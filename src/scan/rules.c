@@ -144,6 +144,10 @@ struct rule *rules_add(struct rule_source *src, struct str id)
         rules_fault(src, id, "more than %d rules", RULES_MAX);
         return NULL;
     }
+    if (arena_over(rs->a)) {
+        rules_fault(src, id, "the rules take more than 1 GiB of memory");
+        return NULL;
+    }
     struct rule r = {.id = arena_str(rs->a, id), .file = src->file, .severity = SEV_MEDIUM};
     size_t column;
     src->hint = STR_NONE;
@@ -277,26 +281,43 @@ static void own_rule(struct rule_source *src, const struct jv *v)
                     "severity is info, low, medium, high or critical");
 }
 
-/* What `aws events list-rules` and `aws logs describe-metric-filters` print. */
+/* A rule about events that are not made of CloudTrail's records: said so, and left out. */
+static struct expr *pattern_or_skip(struct rule_source *src, const struct jv *pattern,
+                                    struct str id)
+{
+    if (!pattern_is_elsewhere(pattern))
+        return pattern_compile(src, pattern);
+    VEC_PUSH(src->rs->a, &src->rs->skipped, arena_str(src->rs->a, id));
+    return NULL;
+}
+
+/* What `aws events list-rules` (and describe-rule) and `aws logs describe-metric-filters` print. */
 static void exported(struct rule_source *src, const struct jv *v, bool events)
 {
     struct str id = jv_s(jv_get(v, events ? "Name" : "filterName"));
-    struct str text = jv_s(jv_get(v, events ? "EventPattern" : "filterPattern"));
-    if (id.p == NULL || text.p == NULL)
+    const struct jv *of = jv_get(v, events ? "EventPattern" : "filterPattern");
+    if (events && (of == NULL || jv_is(of, JV_NULL)))
         return; /* a schedule has no pattern */
     rules_begin(src, id);
+    if (id.n == 0 || !(jv_is(of, JV_STR) || (events && jv_is(of, JV_OBJ)))) {
+        rules_fault(src, id, events ? "a rule has a Name, and an EventPattern that is a text"
+                                    : "a metric filter has a filterName and a filterPattern");
+        return;
+    }
     struct expr *e = NULL;
-    if (events) {
+    if (jv_is(of, JV_OBJ)) {
+        e = pattern_or_skip(src, of, id);
+    } else if (events) {
         struct jv *p = NULL;
-        struct err *err = json_parse(src->rs->a, text, RULE_DEPTH_MAX, &p);
+        struct err *err = json_parse(src->rs->a, of->s, RULE_DEPTH_MAX, &p);
         if (err != NULL) {
             rules_fault(src, id, "its EventPattern: %s", err->message);
             err_free(err);
             return;
         }
-        e = pattern_compile(src, p);
+        e = pattern_or_skip(src, p, id);
     } else {
-        e = metric_filter_compile(src, text);
+        e = metric_filter_compile(src, of->s);
     }
     struct rule *r = e == NULL ? NULL : rules_add(src, id);
     if (r == NULL)
@@ -308,8 +329,11 @@ static void exported(struct rule_source *src, const struct jv *v, bool events)
 
 static bool is_keyword(const struct jv *v)
 {
-    return jv_is(v, JV_OBJ) &&
-           (jv_is(jv_get(v, "source"), JV_STR) || jv_is(jv_get(v, "regexp"), JV_STR));
+    if (jv_is(jv_get(v, "regexp"), JV_STR))
+        return true;
+    /* Beside an envelope's members, "source" is a pattern's that lacks its brackets. */
+    return jv_is(jv_get(v, "source"), JV_STR) && jv_get(v, "detail") == NULL &&
+           jv_get(v, "detail-type") == NULL;
 }
 
 static void load_document(struct rule_source *src, const struct jv *v)
@@ -328,14 +352,17 @@ static void load_document(struct rule_source *src, const struct jv *v)
         const struct jv *list = events != NULL ? events : filters;
         for (size_t i = 0; i < jv_len(list); i++)
             exported(src, jv_at(list, i), events != NULL);
+    } else if (jv_get(v, "EventPattern") != NULL) {
+        exported(src, v, true);
     } else if (is_keyword(v)) {
         keyword_load(src, v, 0);
     } else if (jv_is(v, JV_ARR) && is_keyword(jv_at(v, 0))) {
         for (size_t i = 0; i < jv_len(v); i++)
             keyword_load(src, jv_at(v, i), i);
     } else if (jv_is(v, JV_OBJ) && jv_len(v) > 0) {
-        struct expr *e = pattern_compile(src, v);
-        struct rule *r = e == NULL ? NULL : rules_add(src, rules_stem(src->rs->a, src->file));
+        struct str id = rules_stem(src->rs->a, src->file);
+        struct expr *e = pattern_or_skip(src, v, id);
+        struct rule *r = e == NULL ? NULL : rules_add(src, id);
         if (r != NULL) {
             r->expr = e;
             r->language = STR("pattern");
@@ -411,7 +438,8 @@ void rules_load_text(struct rules *rs, struct str file, struct str text)
         }
         return;
     }
-    if (!str_ends_c(file, ".json") && !(lead.n > 0 && (lead.p[0] == '{' || lead.p[0] == '['))) {
+    bool braces = lead.n > 0 && (lead.p[0] == '{' || lead.p[0] == '[');
+    if (!str_ends_c(file, ".json") && (!braces || str_find(lead, STR("\n---")) >= 0)) {
         load_yaml(&src);
         return;
     }
@@ -464,7 +492,16 @@ static bool rule_name(const char *name)
     return false;
 }
 
-static void load_folder(struct rules *rs, const char *path, int depth)
+/* False: this folder was read before, by another name: links may lead back. */
+static bool is_new(struct map *seen, const struct stat *st)
+{
+    struct {
+        uint64_t dev, ino;
+    } key = {st->st_dev, st->st_ino};
+    return map_put(seen, str_of((const char *)&key, sizeof key), seen) == NULL;
+}
+
+static void load_folder(struct rules *rs, const char *path, struct map *seen, int depth)
 {
     struct dirent **list = NULL;
     int n = depth >= FOLDER_DEPTH_MAX ? -1 : scandir(path, &list, NULL, alphasort);
@@ -479,12 +516,20 @@ static void load_folder(struct rules *rs, const char *path, int depth)
                      strcmp(name, "placeholders.yaml") == 0;
         struct str full = arena_fmt(rs->a, "%s/%s", path, name);
         struct stat st;
-        if (name[0] == '.' || first != (i < n) || stat(full.p, &st) != 0)
+        if (name[0] == '.' || first != (i < n))
             continue;
-        if (S_ISDIR(st.st_mode))
-            load_folder(rs, full.p, depth + 1);
-        else if (rule_name(name))
+        if (stat(full.p, &st) != 0) {
+            char what[128];
+            if (rule_name(name)) /* a link that leads nowhere, or it is gone meanwhile */
+                io_fault(rs, full.p, strerror_r(errno, what, sizeof what));
+            continue;
+        }
+        if (S_ISDIR(st.st_mode) && is_new(seen, &st))
+            load_folder(rs, full.p, seen, depth + 1);
+        else if (S_ISREG(st.st_mode) && rule_name(name))
             load_file(rs, full.p);
+        else if (!S_ISDIR(st.st_mode) && rule_name(name))
+            io_fault(rs, full.p, "not a file (a pipe, a socket or a device)");
     }
     for (int i = 0; i < n; i++)
         free(list[i]);
@@ -494,10 +539,14 @@ static void load_folder(struct rules *rs, const char *path, int depth)
 void rules_load(struct rules *rs, const char *path)
 {
     struct stat st;
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        load_folder(rs, path, 0);
-    else
+    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
         load_file(rs, path);
+        return;
+    }
+    struct map seen = MAP_INIT;
+    is_new(&seen, &st);
+    load_folder(rs, path, &seen, 0);
+    map_clear(&seen);
 }
 
 void rules_load_builtin(struct rules *rs)
@@ -508,38 +557,36 @@ void rules_load_builtin(struct rules *rs)
 }
 
 /* -- joining -- */
-static void keep_path(struct rules *rs, struct rule *r, uint32_t path)
+/* False: there is no room for more. */
+static bool keep_path(struct rules *rs, struct rule *r, uint32_t path)
 {
     for (size_t i = 0; i < r->n_keep; i++) {
         if (r->keep[i] == path)
-            return;
+            return true;
     }
-    uint32_t *v = ARENA_ARRAY(rs->a, r->n_keep + 1, uint32_t);
-    if (r->n_keep > 0)
-        memcpy(v, r->keep, r->n_keep * sizeof *v);
-    v[r->n_keep++] = path;
-    r->keep = v;
+    if (r->n_keep == RULE_KEEP_MAX)
+        return false;
+    if (r->n_keep == r->keep_cap)
+        r->keep = vec_grow(rs->a, r->keep, r->n_keep, &r->keep_cap, sizeof *r->keep);
+    r->keep[r->n_keep++] = path;
+    return true;
 }
 
-/* What the correlation `c` asks of its member k, the member and all below it keep. `stamp` tells
- * one walk from another, so that shared members are seen once. */
-static void keep_below(struct rules *rs, uint32_t index, const struct correlation *c, size_t k,
-                       uint32_t *seen, uint32_t stamp)
+/* What the correlation asks of its member k, and what others ask of it, the member keeps. */
+static bool keep_for(struct rules *rs, const struct rule *r, size_t k)
 {
-    struct rule *r = &rs->rules.v[index];
-    if (seen[index] == stamp)
-        return;
-    seen[index] = stamp;
+    const struct correlation *c = r->corr;
+    struct rule *member = &rs->rules.v[c->rules[k]];
+    bool ok = true;
     for (size_t g = 0; g < c->n_group; g++) {
         uint32_t alias = c->alias[k * c->n_group + g];
-        keep_path(rs, r, alias != 0 ? alias : c->group[g]);
+        ok = keep_path(rs, member, alias != 0 ? alias : c->group[g]) && ok;
     }
     for (size_t i = 0; i < c->n_fields; i++)
-        keep_path(rs, r, c->fields[i]);
-    for (size_t i = 0; r->corr != NULL && i < r->corr->n_rules; i++) {
-        if (r->corr->rules[i] != UINT32_MAX)
-            keep_below(rs, r->corr->rules[i], c, k, seen, stamp);
-    }
+        ok = keep_path(rs, member, c->fields[i]) && ok;
+    for (size_t i = 0; i < r->n_keep; i++)
+        ok = keep_path(rs, member, r->keep[i]) && ok;
+    return ok;
 }
 
 /* A fault of a rule as a whole, when its file is no longer at hand. */
@@ -625,29 +672,46 @@ static void order_init(struct rules *rs, struct order *o)
     }
 }
 
-static void check_nesting(struct rules *rs)
+static void check_nesting(struct rules *rs, struct order *o)
 {
-    struct order o = {0};
-    order_init(rs, &o);
-    for (size_t q = 0; q < o.n; q++) {
-        uint32_t i = o.queue[q];
-        for (uint32_t u = o.from[i]; u < o.from[i + 1]; u++) {
-            uint32_t user = o.users[u];
-            if (o.level[user] < o.level[i] + 1)
-                o.level[user] = o.level[i] + 1;
-            if (--o.waits[user] == 0)
-                o.queue[o.n++] = user;
+    order_init(rs, o);
+    for (size_t q = 0; q < o->n; q++) {
+        uint32_t i = o->queue[q];
+        for (uint32_t u = o->from[i]; u < o->from[i + 1]; u++) {
+            uint32_t user = o->users[u];
+            if (o->level[user] < o->level[i] + 1)
+                o->level[user] = o->level[i] + 1;
+            if (--o->waits[user] == 0)
+                o->queue[o->n++] = user;
         }
     }
     for (size_t i = 0; i < rs->rules.n; i++) {
         struct rule *r = &rs->rules.v[i];
-        if (r->corr == NULL || (o.waits[i] == 0 && o.level[i] < CORRELATION_NEST_MAX))
+        if (r->corr == NULL || (o->waits[i] == 0 && o->level[i] < CORRELATION_NEST_MAX))
             continue;
-        late_fault(rs, r, o.waits[i] > 0
+        late_fault(rs, r, o->waits[i] > 0
                               ? "the correlation %.*s names itself through others, or others that "
                                 "do%.*s"
                               : "the correlation %.*s stands on more than 16 others, one upon the "
                                 "other%.*s", STR(""));
+        switch_off(r);
+    }
+}
+
+/* Users before their members, so that each hands on all that was asked of it. */
+static void keep_all(struct rules *rs, const struct order *o)
+{
+    for (size_t q = o->n; q-- > 0;) {
+        struct rule *r = &rs->rules.v[o->queue[q]];
+        bool ok = true;
+        for (size_t k = 0; k < r->corr->n_rules; k++) {
+            if (r->corr->rules[k] != UINT32_MAX)
+                ok = keep_for(rs, r, k) && ok;
+        }
+        if (ok)
+            continue;
+        late_fault(rs, r, "the correlation %.*s and others ask for more than 120 fields of one "
+                          "rule%.*s", STR(""));
         switch_off(r);
     }
 }
@@ -678,15 +742,9 @@ void rules_finish(struct rules *rs)
         if (rs->rules.v[i].corr != NULL)
             resolve(rs, &names, &skipped, &rs->rules.v[i]);
     }
-    check_nesting(rs);
-    uint32_t *seen = ARENA_ARRAY(rs->a, rs->rules.n + 1, uint32_t), stamp = 0;
-    for (size_t i = 0; i < rs->rules.n; i++) {
-        const struct correlation *c = rs->rules.v[i].corr;
-        for (size_t k = 0; c != NULL && k < c->n_rules; k++) {
-            if (c->rules[k] != UINT32_MAX)
-                keep_below(rs, c->rules[k], c, k, seen, ++stamp);
-        }
-    }
+    struct order o = {0};
+    check_nesting(rs, &o);
+    keep_all(rs, &o);
     map_clear(&names);
     map_clear(&skipped);
 }

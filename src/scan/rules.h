@@ -46,7 +46,7 @@ struct rule {
     struct correlation *corr;
     /* Paths whose values are kept with a match, for correlations over it. */
     uint32_t *keep;
-    size_t n_keep;
+    size_t n_keep, keep_cap;
 };
 
 struct rule_fault {
@@ -73,7 +73,8 @@ struct rules {
     uint32_t known[KNOWN_MAX]; /* paths of a finding's columns: engine.c */
 };
 
-enum { RULES_MAX = 100000, RULE_FILE_BYTES_MAX = 64 * 1024 * 1024, RULE_DEPTH_MAX = 32,
+enum { RULES_MAX = 100000, RULE_KEEP_MAX = 120, /* fields for correlations: engine.c has room */
+       RULE_FILE_BYTES_MAX = 64 * 1024 * 1024, RULE_DEPTH_MAX = 32,
        RULES_ARENA_BYTES = 1 << 30 };
 
 struct rules *rules_new(void);
@@ -107,6 +108,8 @@ const struct jv *rules_placeholder(const struct rules *rs, struct str name); /* 
 /* An EventBridge pattern over the record itself, or over the envelope if it has one of its names
  * (source, detail, detail-type). NULL: faults were added. */
 struct expr *pattern_compile(struct rule_source *src, const struct jv *pattern);
+/* Its detail-type names only events of other kinds than those that CloudTrail's records become. */
+bool pattern_is_elsewhere(const struct jv *pattern);
 /* { $.a = "b" } */
 struct expr *metric_filter_compile(struct rule_source *src, struct str text);
 /* One Sigma document: a rule or a correlation. */

@@ -12,8 +12,9 @@ static const char usage[] =
     "usage: ward rules check FILE|DIR...\n"
     "       ward rules explain [--rules FILE|DIR]... ID RECORD\n"
     "check names each fault with its line and column. explain prints which conditions of a rule\n"
-    "hold "
-    "for a record; RECORD is a file whose first record is taken.\n";
+    "hold for a record; RECORD is a file whose first record is taken.\n"
+    "Exit code: of check 0 without a fault, 2 with one; of explain 1 if the rule matches, 0 if\n"
+    "not, 2 if something could not be read or compiled.\n";
 
 static int check(int n, char **paths)
 {
@@ -227,6 +228,7 @@ int rules_main(int argc, char **argv)
         return check(argc - 2, argv + 2);
     if (argc >= 4 && strcmp(argv[1], "explain") == 0)
         return explain(argc - 2, argv + 2);
-    fputs(usage, stderr);
-    return 2;
+    bool help = argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+    fputs(usage, help ? stdout : stderr);
+    return help ? 0 : 2;
 }

@@ -116,9 +116,11 @@ void safe_cell(struct buf *b, struct str s, size_t width)
 }
 
 /* OWASP, "CSV Injection": a cell that begins with one of these, or with their full-width forms, is
- * a formula to a spreadsheet. */
+ * a formula to a spreadsheet; some take blanks away first. */
 static bool is_formula(struct str s)
 {
+    while (str_starts_c(s, " ") || str_starts_c(s, "\u00a0"))
+        s = str_skip(s, s.p[0] == ' ' ? 1 : 2);
     return s.n > 0 && (strchr("=+-@\t\r\n|%", s.p[0]) != NULL || str_starts_c(s, "\uff1d") ||
                        str_starts_c(s, "\uff0b") || str_starts_c(s, "\uff0d") ||
                        str_starts_c(s, "\uff20"));

@@ -2,12 +2,12 @@
 #include "scan.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "../core/clock.h"
-#include "../core/map.h"
 #include "baseline.h"
 #include "correlate.h"
 #include "output.h"
@@ -36,6 +36,9 @@ static const char usage[] =
     "  --strict            checks every record as JSON, not only those a rule is about\n"
     "  --threads N\n"
     "  --no-summary\n"
+    "Environment for s3://: what the aws command line reads: AWS_ACCESS_KEY_ID and its like,\n"
+    "AWS_PROFILE (keys, role_arn, credential_process, web identity; not SSO: export those),\n"
+    "AWS_REGION, AWS_ENDPOINT_URL (and _S3, _STS), AWS_CA_BUNDLE, containers and instances.\n"
     "Exit code: 0 nothing found, 1 findings, 2 something could not be read or compiled.\n";
 
 enum { RULE_ARGS_MAX = 256, LANE_BYTES_TOTAL = 8 * 1024 * 1024, LANE_BYTES_MIN = 2 * 1024 * 1024 };
@@ -259,11 +262,15 @@ static void show_progress(void *ctx, const struct engine_counts *c)
 {
     struct progress *p = ctx;
     double s = (double)(clock_mono_ms() - p->start_ms) / 1000.0 + 0.001;
-    double left = p->bytes > c->bytes_in && c->bytes_in > 0
-                      ? s * (double)(p->bytes - c->bytes_in) / (double)c->bytes_in : 0;
-    fprintf(stderr, "\r%llu/%llu files  %.0f MB/s  %.0f records/s  %.0f s left\x1b[K",
-            (unsigned long long)c->files, (unsigned long long)p->files,
-            (double)c->bytes_out / 1e6 / s, (double)c->records / s, left);
+    fprintf(stderr, "\r%llu", (unsigned long long)c->files);
+    if (p->files > 0)
+        fprintf(stderr, "/%llu", (unsigned long long)p->files);
+    fprintf(stderr, " files  %.0f MB/s  %.0f records/s", (double)c->bytes_out / 1e6 / s,
+            (double)c->records / s);
+    if (p->bytes > c->bytes_in && c->bytes_in > 0)
+        fprintf(stderr, "  %.0f s left",
+                s * (double)(p->bytes - c->bytes_in) / (double)c->bytes_in);
+    fputs("\x1b[K", stderr);
     p->shown = true;
 }
 
@@ -309,10 +316,11 @@ static void see_final(void *ctx, const struct finding *f)
 /* What could not be written beside the findings is named, and they are printed all the same. */
 static void note_failure(struct engine *en, const char *file, struct err *e)
 {
-    char text[ERR_MESSAGE_MAX * 2];
+    char text[ERR_MESSAGE_MAX];
     if (e == NULL)
         return;
-    snprintf(text, sizeof text, "%s%s%s", e->message, e->detail[0] != '\0' ? ": " : "", e->detail);
+    /* The detail is the operator's: which file, and what the system says of it. */
+    snprintf(text, sizeof text, "%s", e->detail[0] != '\0' ? e->detail : e->message);
     engine_fault(en, file, text);
     err_free(e);
 }
@@ -320,7 +328,6 @@ static void note_failure(struct engine *en, const char *file, struct err *e)
 struct joined { /* what correlations make of the findings, to be sorted again */
     struct findings *out;
     const struct engine *en;
-    struct map firsts; /* notes of the baseline: each worker told of its own first */
     struct err *failed;
 };
 
@@ -328,7 +335,7 @@ static void see_joined(void *ctx, const struct finding *f)
 {
     struct joined *j = ctx;
     if (j->en->baseline != NULL && f->rule == j->en->baseline_rule &&
-        j->firsts.n < BASELINE_KEYS_MAX && map_put(&j->firsts, f->text[F_NOTE], j) != NULL)
+        !baseline_tell(j->en->baseline, f->text[F_NOTE]))
         return;
     if (j->failed == NULL)
         j->failed = findings_add(j->out, 0, f);
@@ -348,7 +355,7 @@ static bool has_correlations(const struct rules *rs)
 static struct err *correlate(struct engine *en, uint64_t *doubles)
 {
     struct joined j = {.en = en};
-    TRY(findings_new(1, LANE_BYTES_TOTAL, &j.out));
+    TRY(findings_new(1, LANE_BYTES_MIN, &j.out)); /* the others hold theirs meanwhile */
     struct correlator *c = correlator_new(en->rules, see_joined, &j);
     struct err *e = findings_merge(en->findings, correlator_see, c, doubles);
     if (e == NULL)
@@ -356,7 +363,6 @@ static struct err *correlate(struct engine *en, uint64_t *doubles)
     if (correlator_over(c))
         engine_fault(en, "correlations", "more groups or events than are kept; counts may be low");
     correlator_free(c);
-    map_clear(&j.firsts);
     if (e == NULL) {
         e = j.failed;
         j.failed = NULL;
@@ -456,20 +462,23 @@ static struct err *scan(struct options *o, struct engine *en, uint64_t *out_foun
     size_t lane = LANE_BYTES_TOTAL / (size_t)o->threads;
     TRY(findings_new(o->threads, lane < LANE_BYTES_MIN ? LANE_BYTES_MIN : lane, &en->findings));
     TRY(scan_source_of(o->paths, o->n_paths, false, &notes, &source));
-    if (isatty(2) && strncmp(o->paths[0], "s3://", 5) != 0) {
-        count_files(o, &progress);
+    if (isatty(2)) {
+        if (strncmp(o->paths[0], "s3://", 5) != 0) /* the listing of a bucket is paid for */
+            count_files(o, &progress);
         en->progress = show_progress;
         en->progress_ctx = &progress;
     }
     struct err *e = engine_run(en, source, &notes);
     source.clear(source.ctx);
+    malloc_trim(0); /* what the workers had: sorting needs as much again */
     if (progress.shown)
         fputs("\r\x1b[K", stderr);
     TRY(e);
     if (learn)
         note_failure(en, o->baseline, baseline_save(en->baseline, o->baseline));
-    if (en->baseline != NULL && !baseline_learned_all(en->baseline))
-        engine_fault(en, o->baseline, "more behaviour than a baseline holds; some was left out");
+    const char *over = en->baseline != NULL ? baseline_over(en->baseline) : NULL;
+    if (over != NULL)
+        engine_fault(en, o->baseline, over);
     return print_all(o, en, out_found);
 }
 
@@ -503,7 +512,7 @@ int scan_main(int argc, char **argv)
     struct engine en = {0};
     uint64_t found = 0;
     int code = 2;
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
         fputs(usage, stdout);
         return 0;
     }

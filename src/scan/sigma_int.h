@@ -14,6 +14,7 @@ struct sigma_maker {
     const struct jv *timeframe;
     struct correlation *count; /* the old form of one, found behind the condition */
     size_t named; /* selections that the conditions name, each time they do */
+    size_t made;  /* values that modifiers made of those in the rule */
     bool failed;
     int depth;
 };
@@ -35,6 +36,7 @@ struct correlation *sigma_aggregation(struct sigma_maker *m, struct str text,
                                       const struct jv *timeframe);
 
 enum { SIGMA_VALUES_MAX = 20000, SIGMA_MODIFIERS_MAX = 8, SIGMA_DASHES_MAX = 3,
-       SIGMA_EXPAND_MAX = 20000, SIGMA_TEXT_MAX = 16 * 1024, SIGMA_NAMED_MAX = 100000 };
+       SIGMA_EXPAND_MAX = 20000, SIGMA_TEXT_MAX = 16 * 1024, SIGMA_NAMED_MAX = 100000,
+       SIGMA_MADE_MAX = 100000 };
 
 #endif

@@ -388,6 +388,7 @@ static void open_ends(struct arena *a, struct wild *w, bool front, bool back)
         code[n++] = WILD_ANY;
     w->code = code;
     w->n = n;
+    wild_finish(a, w);
 }
 
 static struct expr *text_test(struct sigma_maker *m, const struct item *it, const struct text *x)
@@ -402,6 +403,8 @@ static struct expr *text_test(struct sigma_maker *m, const struct item *it, cons
     test_wild(m->a, &t, x->s, true);
     open_ends(m->a, &t.wild, it->keyword || it->how == MATCH_CONTAINS || it->how == MATCH_END,
               it->keyword || it->how == MATCH_CONTAINS || it->how == MATCH_START);
+    if (t.wild.singles > WILD_SINGLES_MAX)
+        return sigma_fail(m, x->s, "a part with ? behind a * is longer than 128 bytes");
     if (op == OP_KEYWORD)
         t.op = op;
     return expr_test(m->a, &t);
@@ -519,6 +522,10 @@ static struct expr *one_value(struct sigma_maker *m, const struct item *it, cons
     struct texts texts;
     if (!changed(m, it, s, &texts))
         return NULL;
+    m->made += it->n_changes > 0 ? texts.v.n : 0;
+    if (m->made > SIGMA_MADE_MAX || arena_over(m->a))
+        return sigma_fail(m, it->key, "modifiers make more than 100000 values in this rule, or the "
+                                      "rules take more than 1 GiB");
     struct expr *any = expr_list(m->a, EXPR_OR);
     for (size_t i = 0; i < texts.v.n; i++) {
         struct expr *e = it->how >= MATCH_RE ? regex_or_cidr(m, it, texts.v.v[i].s)

@@ -242,6 +242,10 @@ void summary_print(const struct summary *s, const struct engine *en, uint64_t do
                 "  not read: %llu %s not named like logs (.json .json.gz .jsonl .ndjson .gz), or "
                 "digests\n",
                 (unsigned long long)c->skipped, c->skipped == 1 ? "file" : "files");
+    size_t elsewhere = s->rs->skipped.n;
+    if (elsewhere > 0)
+        fprintf(f, "  not asked: %zu %s about other events than CloudTrail's records\n", elsewhere,
+                elsewhere == 1 ? "rule" : "rules");
     if (s->findings == 0)
         return;
     for (int i = SEV_COUNT - 1; i >= 0; i--) {

@@ -177,6 +177,32 @@ correlation:
         self.assertEqual(found([record(1), record(2, eventName="StartLogging")]), ["order"])
         self.assertEqual(found([record(2), record(1, eventName="StartLogging")]), [])
 
+    def test_a_folder_of_rules(self):
+        """Links that lead back or nowhere, and what is no file: named, each rule once."""
+        d = os.path.join(self.dir, "rules")
+        os.mkdir(d)
+        with open(os.path.join(d, "r.yml"), "w") as f:
+            f.write("title: t\ndetection:\n  s:\n    a: 1\n  condition: s\n")
+        for name in "abc":
+            os.symlink(".", os.path.join(d, name))
+        code, out, err = run("rules", "check", d)
+        self.assertEqual((code, out[:16], err), (0, "1 rules, 0 fault", ""))
+        os.mkfifo(os.path.join(d, "p.yml"))
+        os.symlink("nothing", os.path.join(d, "n.json"))
+        code, out, err = run("rules", "check", d)
+        self.assertEqual((code, out[:16]), (2, "1 rules, 2 fault"))
+        self.assertIn("p.yml: not a file", err)
+        self.assertIn("n.json: No such file", err)
+
+    def test_help(self):
+        for args in (("scan", "--help"), ("rules", "--help"), ("verify", "--help"), ("rules", "-h")):
+            code, out, err = run(*args)
+            self.assertEqual((code, out[:12], err), (0, "usage: ward ", ""))
+        for args in (("rules",), ("rules", "check"), ("scan",)):
+            code, out, err = run(*args)
+            self.assertEqual((code, out), (2, ""))
+            self.assertIn("usage: ward ", err)
+
     def test_baseline(self):
         base = os.path.join(self.dir, "base.jsonl")
         self.log("old/a.json.gz", [record(1, eventName="DescribeTrails")])

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import termios
+import time
 import unittest
 
 TOOL = sys.argv[1]
@@ -265,6 +266,37 @@ detection:
 
 
 class Baseline(Folder):
+    def test_more_than_it_holds(self):
+        """What was learned can be read again, however much there was to learn."""
+        line = json.dumps(record(1, "Usual", userIdentity={"arn": "user-%d"},
+                                 sourceIPAddress="10.0.%d.1", eventID="e-%d", userAgent="a%d/1"))
+        text = "\n".join(line % (i, i % 250, i, i % 9) for i in range(100500))
+        self.put("l/x.jsonl.gz", gzip.compress(text.encode(), 1))
+        base = self.dir + "/base.jsonl"
+        with open(self.dir + "/err", "w+") as told:
+            p = subprocess.Popen([TOOL, "scan", "--baseline", base, "--no-summary",
+                                  self.dir + "/l"], stdout=subprocess.DEVNULL, stderr=told,
+                                 env=ENV)
+            peak = 0  # of wait4() it would hold what this process had when it began the other
+            while p.poll() is None:
+                with open(f"/proc/{p.pid}/status") as f:
+                    high = [x for x in f if x.startswith("VmHWM")]
+                peak = int(high[0].split()[1]) if high else peak
+                time.sleep(0.01)
+            told.seek(0)
+            err = told.read()
+        self.assertEqual(p.returncode, 2)
+        self.assertIn("base.jsonl: more behaviour than a baseline holds (400000 lines", err)
+        with open(base) as f:
+            self.assertEqual(sum(1 for _ in f), 400000)
+        if "san" not in TOOL:
+            self.assertLess(peak, 64 * 1024)
+        self.assertGreater(peak, 1024)
+        self.put("n/x.jsonl", line % (1, 1, 1, 1))
+        code, out, err = run("scan", "--baseline", base, "--format", "jsonl", "--no-summary",
+                             self.dir + "/n")
+        self.assertEqual((code, out), (0, ""), err)
+
     def test_same_whatever_the_threads(self):
         base = os.path.join(self.dir, "base")
         self.log("old/a.json.gz", [record(1, "Usual")])
@@ -406,7 +438,7 @@ class Output(Folder):
         for where in ("/dev/full", self.dir + "/no/such/r.html"):
             code, out, err = run("scan", "--report", where, self.dir + "/l")
             self.assertEqual(code, 2)
-            self.assertIn(where, err)
+            self.assertIn(where + ": writing the report: No ", err)
             self.assertIn("attack.trail-stopped", out)
             self.assertIn("findings in", out)
         with open("/dev/full", "wb") as full:

@@ -198,6 +198,112 @@ static void test_builtin(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* '*' and '?' by the definition, however long it takes. */
+static bool fits(const char *w, const char *s)
+{
+    if (*w == '\0')
+        return *s == '\0';
+    if (*w == '*')
+        return fits(w + 1, s) || (*s != '\0' && fits(w, s + 1));
+    return *s != '\0' && (*w == '?' || *w == *s) && fits(w + 1, s + 1);
+}
+
+static void random_text(char *out, size_t most, const char *of, uint64_t *seed)
+{
+    size_t n = (size_t)(*seed >> 33) % (most + 1);
+    for (size_t i = 0; i < n; i++) {
+        *seed = *seed * 6364136223846793005U + 1442695040888963407U;
+        out[i] = of[(*seed >> 33) % strlen(of)];
+    }
+    out[n] = '\0';
+    *seed = *seed * 6364136223846793005U + 1442695040888963407U;
+}
+
+static void test_wildcards(void **state)
+{
+    (void)state;
+    struct arena *a = arena_new(1 << 20);
+    uint64_t seed = 7;
+    size_t yes = 0;
+    for (int i = 0; i < 200000; i++) {
+        char w[16], s[24];
+        struct test t = {0};
+        struct asker k = {0};
+        random_text(w, 12, i % 3 == 0 ? "ab*?" : "aab*", &seed);
+        random_text(s, 20, "aaab", &seed);
+        test_wild(a, &t, str_c(w), true);
+        struct val v = {.kind = VAL_STR, .s = str_c(s)};
+        if (test_value(&k, &t, &v) != fits(w, s))
+            fail_msg("%s on %s", w, s);
+        yes += fits(w, s) ? 1 : 0;
+        arena_reset(a);
+    }
+    assert_true(yes > 10000);
+    arena_free(a);
+}
+
+/* What would take a step for each byte of the pattern at each byte of the value. */
+static void test_wildcards_are_linear(void **state)
+{
+    (void)state;
+    enum { N = 200000, M = 8000 };
+    struct arena *a = arena_new(8 << 20);
+    char *s = arena_alloc(a, N + 1), *w = arena_alloc(a, M + 4);
+    memset(s, 'a', N);
+    memset(w, 'a', M + 2);
+    w[0] = '*';
+    w[M] = 'b';
+    struct test t = {0};
+    struct asker k = {0};
+    test_wild(a, &t, str_c(w), true);
+    struct val v = {.kind = VAL_STR, .s = str_of(s, N)};
+    for (int i = 0; i < 100; i++) /* with the product of both: 160,000,000,000 steps */
+        assert_false(test_value(&k, &t, &v));
+    struct test c = {.op = OP_CONTAINS, .icase = true};
+    struct str needle = str_of(w + 1, M + 1);
+    test_texts(a, &c, &needle, 1);
+    for (int i = 0; i < 100; i++)
+        assert_false(test_value(&k, &c, &v));
+    memset(s + N - M, 'A', M - 1); /* and at the very end it is there */
+    memcpy(s + N - 2, "BA", 2);
+    assert_true(test_value(&k, &c, &v));
+    arena_free(a);
+}
+
+/* What list-rules prints of an account: rules about other events are counted, and left out. */
+static void test_elsewhere(void **state)
+{
+    static const char export[] =
+        "{\"Rules\":[{\"Name\":\"a\",\"EventPattern\":\"{\\\"source\\\":[\\\"aws.iam\\\"]}\"},"
+        "{\"Name\":\"b\","
+        "\"EventPattern\":\"{\\\"detail-type\\\":[\\\"Tag Change on Resource\\\"]}\"},"
+        "{\"Name\":\"c\",\"ScheduleExpression\":\"rate(1 day)\"}]}";
+    static const char one[] =
+        "{\"Name\":\"d\",\"EventPattern\":\"{\\\"source\\\":[\\\"aws.s3\\\"]}\"}";
+    static const char mixed[] = "{\"detail-type\":[\"x\",\"AWS API Call via CloudTrail\"]}";
+    static const char like[] = "{\"detail-type\":[{\"prefix\":\"AWS\"}]}";
+    struct rules *rs = rules_new();
+    (void)state;
+    rules_load_text(rs, STR("export.json"), str_c(export));
+    assert_int_equal(rs->rules.n, 1);
+    assert_int_equal(rs->skipped.n, 1);
+    assert_true(str_is(rs->skipped.v[0], "b"));
+    rules_load_text(rs, STR("one.json"), str_c(one));
+    rules_load_text(rs, STR("mixed.json"), str_c(mixed));
+    rules_load_text(rs, STR("like.json"), str_c(like));
+    assert_int_equal(rs->rules.n, 4);
+    assert_true(str_is(rs->rules.v[1].id, "d"));
+    rules_load_text(rs, STR("states.json"),
+                    STR("{\"source\":[\"aws.ec2\"],"
+                        "\"detail-type\":[\"EC2 Instance State-change Notification\"]}"));
+    assert_int_equal(rs->rules.n, 4);
+    assert_int_equal(rs->skipped.n, 2);
+    rules_load_text(rs, STR("two.yml"), STR("{eventName: [x]}\n---\n{eventName: [y]}\n"));
+    assert_int_equal(rs->rules.n, 6); /* several documents, and no JSON */
+    assert_int_equal(rs->faults.n, 0);
+    rules_free(rs);
+}
+
 static void test_placeholders(void **state)
 {
     (void)state;
@@ -248,12 +354,21 @@ static const struct {
     {"r.filter", "{ $.a = }", "1:9", "value is missing"},
     {"r.filter", "{ $.a ~ 5 }", "1:", "operator is missing"},
     {"r.filter", "{ a = 5 }", "1:", "begins with $"},
-    {"r.filter", "{ ($.a = 1 }", "1:", ") is missing"},
+    {"r.filter", "{ ($.a = 1 }", "1:", "closing ) is missing"},
     {"r.filter", "{ $.a = 1 } x", "1:", "text behind"},
     {"r.filter", "{ $.a > x }", "1:", "with a number"},
     {"r.filter", "[a, b]", "1:1", "do not apply"},
     {"r.filter", "?a b", "1:", "ignored beside"},
     {"r.filter", "", "1:1", "empty"},
+    {"r.filter", "{ ($.a = 1) AND ($.b = 2) }", "1:13", "&&, || or a closing }"},
+    {"r.filter", "{ $.a == 1 }", "1:8", "one ="},
+    {"r.filter", "{ $.* = 1 }", "1:", "in place of a name"},
+    {"r.filter", "{ $.a[0][*] = 1 }", "1:", "behind a name"},
+    {"r.filter", "{ $.a[*][0] = 1 }", "1:", "behind [*]"},
+    {"r.json", "{\"source\": \"aws.iam\", \"detail\": {\"a\": [1]}}", "1:3", "value is a list"},
+    {"r.json", "{\"EventPattern\": \"{}\"}", "1:", "has a Name"},
+    {"r.json", "{\"Rules\": [{\"Name\": \"a\", \"EventPattern\": 5}]}", "1:", "is a text"},
+    {"r.json", "{\"metricFilters\": [{\"filterName\": \"a\"}]}", "1:", "a filterPattern"},
     {"k.json", "{\"source\": \"(\", \"regexp\": \"a\"}", "1:", "not taken"},
     {"k.json", "{\"source\": \"a\",\n \"regexp\": \"(?=x)\"}", "2:", "not taken"},
     {"k.json", "{\"source\": \"a\", \"regexp\": \"a\",\n\"sources\": 1}", "2:2", "no member"},
@@ -273,6 +388,10 @@ static const struct {
     {"s.yml", SIGMA("  s:\n    a: 1\n"), "2:1", "no condition"},
     {"s.yml", SIGMA("  s:\n    a: 1\n  condition: t\n"), "5:", "names no selection"},
     {"s.yml", SIGMA("  s:\n    a: 1\n  condition: s s\n"), "5:", "text behind"},
+    {"s.yml", SIGMA("  s:\n    a: '*"
+                    "?aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'\n"
+                    "  condition: s\n"), "4:", "longer than 128"},
     {"s.yml", SIGMA("  s:\n    a: 1\n  condition: (s\n"), "5:", ") is missing"},
     {"s.yml", SIGMA("  s:\n    a: 1\n  condition: 1 of t*\n"), "5:", "no selection has"},
     {"s.yml", SIGMA("  s:\n    a: 1\n  condition: s | sum(b) > 5\n"), "5:", "only count()"},
@@ -369,6 +488,29 @@ static void test_other_products(void **state)
     rules_free(rs);
 }
 
+/* 300 correlations, each by fields of its own, over one rule: bounded, and said. */
+static void test_correlations_that_ask_too_much(void **state)
+{
+    (void)state;
+    struct buf b = BUF_INIT(1 << 20);
+    buf_c(&b, "title: b\nname: b\ndetection: {s: {a: 1}, condition: s}\n");
+    for (int i = 0; i < 300; i++)
+        buf_fmt(&b, "---\ntitle: c%d\nname: c%d\ncorrelation: {type: event_count, rules: [b], "
+                    "group-by: [f%d], timespan: 1m, condition: {gte: 2}}\n", i, i, i);
+    buf_c(&b, "---\ntitle: top\ncorrelation: {type: temporal, rules: [c1, c2], group-by: [g], "
+              "timespan: 1m}\n");
+    struct rules *rs = rules_new();
+    rules_load_text(rs, STR("r.yml"), buf_view(&b));
+    rules_finish(rs);
+    assert_int_equal(rs->rules.n, 302);
+    assert_int_equal(rs->faults.n, 300 - RULE_KEEP_MAX);
+    assert_true(str_find(rs->faults.v[0].text, STR("more than 120 fields")) > 0);
+    assert_int_equal(rs->rules.v[0].n_keep, RULE_KEEP_MAX);
+    assert_int_equal(rs->rules.v[2].n_keep, 1); /* c1 keeps what the one above it asks for */
+    rules_free(rs);
+    buf_clear(&b);
+}
+
 /* Aliases that grow, a document in many parts, a name that is a megabyte: bounded, and said. */
 static void test_yaml_that_grows(void **state)
 {
@@ -387,6 +529,14 @@ static void test_yaml_that_grows(void **state)
     rules_finish(rs);
     assert_int_equal(rs->faults.n, 1);
     assert_int_equal(rs->rules.n, 0);
+    buf_reset(&b);
+    buf_c(&b, "title: t\ndetection:\n  s:\n    a|windash:\n");
+    for (int i = 0; i < 900; i++) /* each becomes 125 */
+        buf_fmt(&b, "      - '-a -b -c%d'\n", i);
+    buf_c(&b, "  condition: s\n");
+    rules_load_text(rs, STR("dashes.yml"), buf_view(&b));
+    assert_int_equal(rs->faults.n, 2);
+    assert_true(str_find(rs->faults.v[1].text, STR("more than 100000 values")) > 0);
     rules_free(rs);
     buf_clear(&b);
 }
@@ -396,6 +546,9 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_patterns),          cmocka_unit_test(test_sigma),
         cmocka_unit_test(test_filters),           cmocka_unit_test(test_placeholders),
+        cmocka_unit_test(test_elsewhere),         cmocka_unit_test(test_wildcards),
+        cmocka_unit_test(test_wildcards_are_linear),
+        cmocka_unit_test(test_correlations_that_ask_too_much),
         cmocka_unit_test(test_faults),            cmocka_unit_test(test_cycles_and_chains),
         cmocka_unit_test(test_other_products),    cmocka_unit_test(test_yaml_that_grows),
         cmocka_unit_test(test_builtin),

@@ -345,6 +345,9 @@ static void test_safe(void **state)
     safe_csv(&b, STR("=1+1\"x"));
     assert_memory_equal(b.p, "\"'=1+1\"\"x\"", b.n);
     buf_reset(&b);
+    safe_csv(&b, STR(" \u00a0 @x"));
+    assert_memory_equal(b.p, "\"' \u00a0 @x\"", b.n);
+    buf_reset(&b);
     safe_html(&b, STR("<script>'\"&"));
     assert_memory_equal(b.p, "&lt;script&gt;&#39;&quot;&amp;", b.n);
     buf_clear(&b);

@@ -210,8 +210,9 @@ class UseTest(unittest.TestCase):
             self.kms.encrypt(KeyId=self.key, Plaintext=b"x", DryRun=True)
         self.assertEqual(code(e), "DryRunOperationException")
         blob = self.kms.encrypt(KeyId=self.key, Plaintext=b"x")["CiphertextBlob"]
+        altered = blob[:-1] + bytes([blob[-1] ^ 1])
         for ciphertext, expected in ((blob, "DryRunOperationException"),
-                                     (blob[:-1] + b"?", "InvalidCiphertextException")):
+                                     (altered, "InvalidCiphertextException")):
             with self.assertRaises(ClientError) as e:
                 self.kms.decrypt(CiphertextBlob=ciphertext, DryRun=True)
             self.assertEqual(code(e), expected)
