@@ -7,7 +7,7 @@ import threading
 import unittest
 
 from botocore.exceptions import ClientError
-from wardtest import Ward, eventually
+from wardtest import Ward, eventually, sanitized
 
 ALLOW_LIST = json.dumps({"Version": "2012-10-17", "Statement": [
     {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
@@ -145,10 +145,9 @@ class RestartTest(unittest.TestCase):
 class IdleTest(unittest.TestCase):
     def test_memory_of_an_idle_ward(self):
         ward = Ward(binary=os.environ.get("WARD_FAST"))
-        with open(ward.binary, "rb") as f:
-            if b"__asan_init" in f.read():
-                ward.remove()
-                self.skipTest("sanitizers keep memory of their own")
+        if sanitized(ward.binary):
+            ward.remove()
+            self.skipTest("sanitizers keep memory of their own")
         ward.start()
         try:
             def mib():

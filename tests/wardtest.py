@@ -16,6 +16,12 @@ WARD = os.environ.get("WARD_BIN", os.path.join(ROOT, "build", "ward"))
 REGION = "us-east-1"
 
 
+def sanitized(program):
+    """Whether its memory is the sanitizers' too."""
+    with open(program, "rb") as f:
+        return b"__asan_init" in f.read()
+
+
 class Ward:
     """A server on a free port with its own data directory."""
 
