@@ -2,7 +2,7 @@
 """Measures `ward scan` and `ward verify` against what they cannot do without: reading and inflating
 the same files with libdeflate (and hashing them), with the same number of threads.
 
-    bench/scan.py --tool BUILD/src/scan/test/scan_tool [--gb 1] [--rounds 5] [--dir DIR]
+    bench/scan.py --tool BUILD/ward [--gb 1] [--rounds 5] [--dir DIR]
 
 Makes the archive and the rules once (scan_gen.py, fixed seed), puts the files into the page cache,
 runs everything in turns, and prints each limit, what was measured, and whether it was met. A ratio
