@@ -6,6 +6,7 @@
 #include "line.h"
 #include "../core/log.h"
 #include "../core/map.h"
+#include "../core/memory.h"
 
 #include <stdatomic.h>
 
@@ -338,7 +339,8 @@ static void rest_if_quiet(struct scheduler *s, struct quiet *q)
     if (busy) {
         *q = (struct quiet){.requests = requests, .since_ms = now};
     } else if (q->rests < JOB_RESTS && now - q->since_ms >= rest_after_ms[q->rests]) {
-        rest_memory(s->ward);
+        store_rest(s->ward->store);
+        memory_give_back();
         q->rests++;
     }
 }

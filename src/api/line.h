@@ -132,9 +132,6 @@ void line_free(struct line *l);
 /* internal.c */
 void internal_resume(struct line *l);
 
-/* rest.c: gives back memory that an idle Ward does not need. */
-void rest_memory(struct ward *w);
-
 /* job.c */
 struct err *scheduler_start(struct ward *w) MUST_CHECK;
 void scheduler_stop(struct ward *w);

@@ -33,7 +33,7 @@ struct findings {
     size_t n_runs, runs_cap;
 };
 
-enum { RUNS_MAX = 1 << 20, MERGE_BYTES = 8 * 1024 * 1024, READ_MIN = 4096, READ_MAX = 256 * 1024 };
+enum { RUNS_MAX = 1 << 20, MERGE_BYTES = 4 * 1024 * 1024, READ_MIN = 4096, READ_MAX = 256 * 1024 };
 
 struct err *findings_new(int lanes, size_t lane_bytes, struct findings **out)
 {

@@ -6,7 +6,8 @@
 
 /* Texts that share the four bytes share the group: so many kinds of these are told apart. */
 enum { GROUPS = 8, FEW_MAX = 512, FEW_KINDS_MAX = 64, FEW_NIBBLES_MAX = 24, LONG_BYTES = 128 };
-enum { STRIDE_MAX = 8, PART_MAX = 64, BITS_MIN = 3, BITS_MAX = 16, NONE = UINT32_MAX };
+enum { STRIDE_MAX = 8, PART_MAX = 64, BITS_MIN = 3, BITS_MAX = 16 };
+enum { NONE = UINT32_MAX };
 
 struct entry {
     uint32_t gram, text, next, off; /* off: where the gram stands within the text */

@@ -2,12 +2,12 @@
 #include "scan.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "../core/clock.h"
+#include "../core/memory.h"
 #include "baseline.h"
 #include "correlate.h"
 #include "output.h"
@@ -41,7 +41,7 @@ static const char usage[] =
     "AWS_REGION, AWS_ENDPOINT_URL (and _S3, _STS), AWS_CA_BUNDLE, containers and instances.\n"
     "Exit code: 0 nothing found, 1 findings, 2 something could not be read or compiled.\n";
 
-enum { RULE_ARGS_MAX = 256, LANE_BYTES_TOTAL = 8 * 1024 * 1024, LANE_BYTES_MIN = 2 * 1024 * 1024 };
+enum { RULE_ARGS_MAX = 256, LANE_BYTES_TOTAL = 4 * 1024 * 1024, LANE_BYTES_MIN = 2 * 1024 * 1024 };
 
 struct options {
     char **paths;
@@ -470,7 +470,7 @@ static struct err *scan(struct options *o, struct engine *en, uint64_t *out_foun
     }
     struct err *e = engine_run(en, source, &notes);
     source.clear(source.ctx);
-    malloc_trim(0); /* what the workers had: sorting needs as much again */
+    memory_give_back(); /* what the workers had: sorting needs as much again */
     if (progress.shown)
         fputs("\r\x1b[K", stderr);
     TRY(e);
@@ -520,9 +520,11 @@ int scan_main(int argc, char **argv)
         free(o.paths);
         return 2;
     }
+    memory_give_back(); /* what starting touched of libraries: most of them serve the server */
     struct rules *rs = rules_new();
     en.filter = o.filter;
     struct err *e = prepare(&o, rs, &en);
+    memory_give_back(); /* what reading the rules took */
     bool bad_rules = rs->faults.n > 0;
     scan_print_rule_faults(rs);
     if (e == NULL && o.where != NULL && en.filter.where == NULL)

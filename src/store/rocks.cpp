@@ -24,6 +24,9 @@
 #include <dirent.h>
 #include <memory>
 #include <mutex>
+#if __has_include(<rocksdb/advanced_cache.h>) /* since 8 the members of Cache are there */
+#include <rocksdb/advanced_cache.h>
+#endif
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>

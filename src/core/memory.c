@@ -1,11 +1,10 @@
-/* Giving memory back once nobody calls any more: what start and bursts of work leave mapped is many
- * times what an idle Ward touches. Nothing is lost: heap pages that hold nothing, blocks that the
- * store can read again, and pages of programs and libraries, which the system maps again from its
- * own cache when they are next run. */
-#include "line.h"
+#include "memory.h"
+
+#include "err.h"
 
 #include <link.h>
 #include <malloc.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -24,9 +23,8 @@ static int drop_segments(struct dl_phdr_info *info, size_t size UNUSED, void *ar
     return 0;
 }
 
-void rest_memory(struct ward *w)
+void memory_give_back(void)
 {
-    store_rest(w->store);
     (void)malloc_trim(0);
     (void)dl_iterate_phdr(drop_segments, NULL);
 }
