@@ -163,6 +163,7 @@ struct room {
                                     other than AWS does (SQS) */
     const char *denied_code;     /* "AccessDeniedException", "AccessDenied", "AuthorizationError",
                                     "UnauthorizedOperation" (EC2) */
+    const char *denied_words;    /* what its refusals begin with; NULL: nothing of its own */
     bool global;                 /* IAM, STS's records…: region us-east-1 in records and ARNs */
     const struct job_kind *jobs; /* ends with a zero row; NULL: none */
     const struct page *pages;    /* ends with a zero row; NULL: none */

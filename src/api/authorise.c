@@ -161,15 +161,16 @@ static struct err *denial(struct call *c, const char *action, struct str arn,
     const struct principal *who = &c->id.who;
     struct str name = who->session_arn.p != NULL ? who->session_arn : who->arn;
     const char *code = c->room->denied_code;
+    const char *begin = c->room->denied_words != NULL ? c->room->denied_words : "";
     int status = c->proto == PROTO_JSON10 || c->proto == PROTO_JSON11 ? 400 : 403;
     if (who->kind == PRINCIPAL_ANONYMOUS)
-        return err_aws(status, code, "Access Denied");
+        return err_aws(status, code, "%sAccess Denied", begin);
     if (who->kind == PRINCIPAL_SERVICE)
         return err_aws(status, code,
-                       "Service: %.*s is not authorized to perform: %s on resource: %.*s %.*s",
-                       STR_ARG(who->service), action, STR_ARG(arn), STR_ARG(why));
+                       "%sService: %.*s is not authorized to perform: %s on resource: %.*s %.*s",
+                       begin, STR_ARG(who->service), action, STR_ARG(arn), STR_ARG(why));
     return err_aws(status, code,
-                   "User: %.*s is not authorized to perform: %s on resource: %.*s %.*s",
+                   "%sUser: %.*s is not authorized to perform: %s on resource: %.*s %.*s", begin,
                    STR_ARG(name), action, STR_ARG(arn), STR_ARG(why));
 }
 

@@ -144,18 +144,26 @@ struct err *principals_shown(struct txn *t, struct arena *a, struct str document
 
 /* -- rows that keep a policy ------------------------------------------------------------------- */
 
-struct err *principals_keep(struct txn *t, struct arena *a, struct jv *row, struct str document)
+struct err *principals_keep(struct txn *t, struct arena *a, struct jv *row, struct str document,
+                            bool *out_known)
 {
     struct str bound = STR_NONE;
-    TRY(principals_bind(t, a, document, &bound));
+    struct err *e = principals_bind(t, a, document, &bound);
+    if (err_has_code(e, "MalformedPolicyDocument")) {
+        err_free(e);
+        *out_known = false;
+        return NULL;
+    }
+    TRY(e);
     jv_set(a, row, STR("policy_bound"), jv_new_str(a, bound.p != NULL ? bound : STR("")));
+    *out_known = true;
     return NULL;
 }
 
 struct str principals_in_force(const struct jv *row, struct str document)
 {
     struct str bound = jv_s(jv_get(row, "policy_bound"));
-    return bound.n > 0 ? bound : document;
+    return document.n > 0 && bound.n > 0 ? bound : document;
 }
 
 struct err *principals_shown_of(struct txn *t, struct arena *a, const struct jv *row,

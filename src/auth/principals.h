@@ -26,10 +26,12 @@ struct err *principals_shown(struct txn *t, struct arena *a, struct str document
                              struct str *out) MUST_CHECK;
 
 /* The bound form kept in the member "policy_bound" of the row whose policy the document is; what
- * stood there goes. Errors: those of principals_bind(). */
-struct err *principals_keep(struct txn *t, struct arena *a, struct jv *row,
-                            struct str document) MUST_CHECK;
-/* The text to evaluate: the row's bound one, or the document itself when it names nobody. */
+ * stood there goes. *out_known false: it names somebody who is not there, for which each service
+ * has an error of its own, and nothing is kept. Errors: the store's. */
+struct err *principals_keep(struct txn *t, struct arena *a, struct jv *row, struct str document,
+                            bool *out_known) MUST_CHECK;
+/* The text to evaluate: the row's bound one, or the document itself when it names nobody or is
+ * none. */
 struct str principals_in_force(const struct jv *row, struct str document);
 /* principals_shown() of such a row. */
 struct err *principals_shown_of(struct txn *t, struct arena *a, const struct jv *row,

@@ -167,13 +167,24 @@ static bool may_pass(const struct err *e)
     return err_is(e, ERR_IO) || err_is(e, ERR_TIMEOUT);
 }
 
+/* Also the code of an answer that refuses, and whether another attempt may do better. */
+static struct err *attempt_once(struct aws *w, struct arena *a, const struct aws_keys *k,
+                                const struct aws_request *r, struct http_in *out,
+                                struct str *out_code, bool *out_again)
+{
+    struct err *e = aws_send_once(a, k, aws_ca_file(w), r, out);
+    *out_code = e == NULL && out->status >= 400 ? aws_fault_of(a, out).code : STR_NONE;
+    *out_again = e != NULL ? may_pass(e) : is_passing(out->status, *out_code);
+    return e;
+}
+
 struct err *aws_send_as(struct aws *w, struct arena *a, const struct aws_keys *k,
                         const struct aws_request *r, struct http_in *out)
 {
     for (int attempt = 0;; attempt++) {
-        struct err *e = aws_send_once(a, k, aws_ca_file(w), r, out);
-        struct str code = e == NULL && out->status >= 400 ? aws_fault_of(a, out).code : STR_NONE;
-        bool again = e != NULL ? may_pass(e) : is_passing(out->status, code);
+        struct str code;
+        bool again;
+        struct err *e = attempt_once(w, a, k, r, out, &code, &again);
         if (!again || attempt + 1 == AWS_ATTEMPTS || !aws_wait(w, backoff_ms(attempt)))
             return e;
         err_free(e);
@@ -188,9 +199,9 @@ struct err *aws_send(struct aws *w, struct arena *a, const struct aws_request *r
     TRY(aws_keys_get(w, NULL, &k));
     for (int attempt = 0;; attempt++) {
         bool last = attempt + 1 == AWS_ATTEMPTS;
-        struct err *e = aws_send_once(a, k, aws_ca_file(w), r, out);
-        struct str code = e == NULL && out->status >= 400 ? aws_fault_of(a, out).code : STR_NONE;
-        bool again = e != NULL ? may_pass(e) : is_passing(out->status, code);
+        struct str code;
+        bool again;
+        struct err *e = attempt_once(w, a, k, r, out, &code, &again);
         if (e == NULL && is_expired(code) && !renewed) {
             struct aws_keys *old = k;
             k = NULL;

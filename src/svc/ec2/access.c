@@ -2,8 +2,7 @@
  *
  * https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
  * A need has one target, but an EC2 call may name many resources, each of which must be allowed:
- * the target function has each of them checked, in EC2's words, and hands the last one on, for
- * which the line comes to the same answer again. */
+ * the target function has all but the last checked, and hands the last one on. */
 #include "room.h"
 
 struct named { /* a member of the input that names resources of a kind */
@@ -191,20 +190,6 @@ static struct err *resource_keys(struct call *c, const struct about *a)
     return NULL;
 }
 
-/* EC2 begins its refusals with a sentence of its own, unlike other services:
- * https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html */
-static struct err *check(struct call *c, const char *action, const struct target *t)
-{
-    struct err *e = call_check(c, action, t);
-    if (!err_is(e, ERR_DENIED))
-        return e;
-    struct err *named = err_aws(err_http_status(e), e->code,
-                                "You are not authorized to perform this operation. %s", e->message);
-    named->kind = ERR_DENIED;
-    err_free(e);
-    return named;
-}
-
 /* -- which resources --------------------------------------------------------------------------- */
 
 static struct err *add_about(struct call *c, struct abouts *all, enum kind k, struct str id)
@@ -279,7 +264,7 @@ struct err *ec2_target(struct call *c, struct target *out)
             o = &about_ops[i];
     forget_keys(c);
     if (o == NULL) /* Describe…: AWS knows no resources for them */
-        return check(c, c->row->needs[0].action, out);
+        return NULL;
     struct abouts all = {0};
     for (size_t i = 0; i < NAMED_MAX && (o->named[i].member != NULL || o->named[i].kind); i++)
         TRY(o->named[i].member != NULL ? add_member(c, &all, &o->named[i])
@@ -292,13 +277,9 @@ struct err *ec2_target(struct call *c, struct target *out)
         TRY(target_of(c, &all.v[i], &t));
         if (t.type != NULL)
             call_record_resource(c, t.arn, c->account, t.type);
-        TRY(check(c, c->row->needs[0].action, &t));
+        TRY(call_check(c, c->row->needs[0].action, &t));
     }
-    TRY(target_of(c, &all.v[all.n - 1], out));
-    struct err *e = check(c, c->row->needs[0].action, out);
-    if (e != NULL && out->type != NULL)
-        call_record_resource(c, out->arn, c->account, out->type);
-    return e;
+    return target_of(c, &all.v[all.n - 1], out);
 }
 
 /* -- tags at creation, and the role of an instance --------------------------------------------- */
@@ -321,12 +302,12 @@ struct err *ec2_target_tags(struct call *c, struct target *out)
         if (k == K_NONE || specs->v[i].Tags.n == 0)
             continue;
         if (t.arn.p != NULL)
-            TRY(check(c, "ec2:CreateTags", &t));
+            TRY(call_check(c, "ec2:CreateTags", &t));
         TRY(target_of(c, &(struct about){k, STR_NONE}, &t));
         call_key(c, "ec2:CreateAction", str_c(c->op->name));
     }
     *out = t;
-    return check(c, "ec2:CreateTags", out);
+    return NULL;
 }
 
 bool ec2_has_profile(const struct call *c)
@@ -355,5 +336,5 @@ struct err *ec2_target_passed_role(struct call *c, struct target *out)
     out->arn = get_s(role, "arn");
     call_key(c, "iam:PassedToService", STR("ec2.amazonaws.com"));
     call_key(c, "iam:AssociatedResourceArn", ec2_arn(c, K_INSTANCE, STR_NONE));
-    return check(c, "iam:PassRole", out);
+    return NULL;
 }

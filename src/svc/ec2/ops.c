@@ -117,5 +117,7 @@ const struct room ec2_room = {
     .n_ops = ARRAY_LEN(rows),
     .validation_code = NULL, /* begin.c speaks EC2's own words */
     .denied_code = "UnauthorizedOperation",
+    /* https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html */
+    .denied_words = "You are not authorized to perform this operation. ",
     .jobs = ec2_jobs,
 };

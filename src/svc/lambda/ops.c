@@ -21,8 +21,7 @@ static struct err *target_named(struct call *c, struct str given, struct str qua
     TRY(function_read(c->txn, c->arena, n.account, n.region, n.name, &f, &found));
     if (!found)
         return NULL;
-    struct str text = function_policy(c->arena, &f);
-    out->policy = text.p != NULL ? principals_in_force(f.row, text) : text;
+    out->policy = principals_in_force(f.row, function_policy(c->arena, &f));
     const struct jv *tags = jv_get(f.row, "tags");
     for (size_t i = 0; i < jv_len(tags); i++)
         call_key(c, arena_fmt(c->arena, "aws:ResourceTag/%.*s", STR_ARG(tags->obj.v[i].key)).p,

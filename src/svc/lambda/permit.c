@@ -115,13 +115,10 @@ static struct err *save_statements(struct call *c, struct function *f, struct jv
 {
     jv_set(c->arena, f->row, STR("policy"), all);
     struct str text = function_policy(c->arena, f);
-    struct err *e = text.p == NULL ? NULL : principals_keep(c->txn, c->arena, f->row, text);
-    if (err_has_code(e, "MalformedPolicyDocument")) {
-        err_free(e);
-        return bad_principal();
-    }
-    TRY(e);
-    return function_save(c, f);
+    bool known = true;
+    if (text.p != NULL)
+        TRY(principals_keep(c->txn, c->arena, f->row, text, &known));
+    return known ? function_save(c, f) : bad_principal();
 }
 
 OP_HANDLER(lambda, AddPermission, AddPermissionRequest, AddPermissionResponse)

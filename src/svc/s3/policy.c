@@ -14,7 +14,7 @@ static bool blocks(const struct s3_bucket *b, const char *what)
 struct err *s3_policy_for(struct call *c, const struct s3_bucket *b, struct str *out)
 {
     struct str text = jv_s(jv_get(b->row, "policy"));
-    *out = text.p != NULL ? principals_in_force(b->row, text) : text;
+    *out = principals_in_force(b->row, text);
     if (text.p == NULL || !jv_b(jv_get(b->row, "policy_public"), false) ||
         !blocks(b, "RestrictPublicBuckets"))
         return NULL;
@@ -122,12 +122,10 @@ static struct err *own_bucket(struct call *c, struct str name, struct str expect
 
 static struct err *keep_policy(struct call *c, struct s3_bucket *b, struct str text)
 {
-    struct err *e = principals_keep(c->txn, c->arena, b->row, text);
-    if (err_has_code(e, "MalformedPolicyDocument")) {
-        err_free(e);
+    bool known;
+    TRY(principals_keep(c->txn, c->arena, b->row, text, &known));
+    if (!known)
         return err_aws(400, "MalformedPolicy", "Invalid principal in policy");
-    }
-    TRY(e);
     return s3_bucket_set(c, b, "policy", jv_new_str(c->arena, text));
 }
 

@@ -56,12 +56,10 @@ static struct err *set_policy(struct call *c, struct topic *t, struct str text)
         err_free(e);
         return named;
     }
-    e = principals_keep(c->txn, c->arena, t->row, text);
+    bool known;
+    TRY(principals_keep(c->txn, c->arena, t->row, text, &known));
     t->attrs = (struct jv *)jv_get(t->row, "attributes"); /* the row may have moved */
-    if (!err_has_code(e, "MalformedPolicyDocument"))
-        return e;
-    err_free(e);
-    return sns_invalid("Policy Error: PrincipalNotFound");
+    return known ? NULL : sns_invalid("Policy Error: PrincipalNotFound");
 }
 
 static struct err *check_display_name(struct str text)

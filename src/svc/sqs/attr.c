@@ -122,11 +122,9 @@ static struct err *bind_policy(struct call *c, struct queue *q, struct str text)
         jv_set(c->arena, q->row, STR("policy_bound"), jv_new_str(c->arena, STR("")));
         return NULL;
     }
-    struct err *e = principals_keep(c->txn, c->arena, q->row, text);
-    if (!err_has_code(e, "MalformedPolicyDocument"))
-        return e;
-    err_free(e);
-    return bad_value(STR("Policy"));
+    bool known;
+    TRY(principals_keep(c->txn, c->arena, q->row, text, &known));
+    return known ? NULL : bad_value(STR("Policy"));
 }
 
 struct err *queue_set_attributes(struct call *c, struct queue *q,
