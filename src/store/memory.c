@@ -405,9 +405,9 @@ static void memory_close(struct engine *e)
     free(m);
 }
 
-static void memory_rest(struct engine *e)
+static void memory_rest(struct engine *e UNUSED)
 {
-    (void)e; /* it caches nothing */
+    /* It caches nothing. */
 }
 
 static const struct engine_ops memory_ops = {

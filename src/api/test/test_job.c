@@ -3,6 +3,7 @@
 
 #include "../../core/clock.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -10,9 +11,12 @@
 
 #include <cmocka.h>
 
-enum { JOBS = 8000, BURST = 20, AGAIN = 3, WAIT_MS = 60000 };
+enum { JOBS = 8000, BURST = 20, AGAIN = 3, WAIT_S = 60 };
 
-static _Atomic int runs[JOBS], ended;
+static _Atomic int runs[JOBS];
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t more = PTHREAD_COND_INITIALIZER;
+static int ended; /* under the lock */
 
 static void ok(struct err *e)
 {
@@ -20,21 +24,30 @@ static void ok(struct err *e)
         fail_msg("%s: %s", e->code != NULL ? e->code : "error", e->message);
 }
 
+static void note_end(void)
+{
+    pthread_mutex_lock(&lock);
+    ended++;
+    pthread_cond_signal(&more);
+    pthread_mutex_unlock(&lock);
+}
+
 static enum job_next run_once(struct job *j, int64_t *again_ms UNUSED)
 {
     int64_t i = 0;
     CHECK(str_to_i64(j->id, 0, JOBS - 1, &i));
     atomic_fetch_add(&runs[i], 1);
-    atomic_fetch_add(&ended, 1);
+    note_end();
     return JOB_DONE;
 }
 
 static enum job_next run_again(struct job *j, int64_t *again_ms)
 {
     CHECK(j->attempt == atomic_load(&runs[0]));
-    atomic_fetch_add(&ended, 1);
     *again_ms = clock_now_ms();
-    return atomic_fetch_add(&runs[0], 1) + 1 < AGAIN ? JOB_AGAIN : JOB_DONE;
+    int n = atomic_fetch_add(&runs[0], 1) + 1;
+    note_end();
+    return n < AGAIN ? JOB_AGAIN : JOB_DONE;
 }
 
 static const struct job_kind kinds[] = {
@@ -47,7 +60,7 @@ static int set_up(void **state)
     static struct ward w;
     w = (struct ward){.rooms = rooms, .n_rooms = 1, .data_dir = "/", .region = "us-east-1"};
     memset(runs, 0, sizeof runs);
-    atomic_store(&ended, 0);
+    ended = 0;
     ok(crypto_init());
     ok(store_open_memory(&w.store));
     ok(ledger_open(w.store, &w.ledger));
@@ -79,10 +92,15 @@ static void put(struct ward *w, const char *kind, int from, int n)
 
 static void await(int n)
 {
-    int64_t until = clock_mono_ms() + WAIT_MS;
-    while (atomic_load(&ended) < n && clock_mono_ms() < until)
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    assert_true(atomic_load(&ended) >= n);
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += WAIT_S;
+    pthread_mutex_lock(&lock);
+    while (ended < n && pthread_cond_timedwait(&more, &lock, &until) == 0)
+        ;
+    int got = ended;
+    pthread_mutex_unlock(&lock);
+    assert_true(got >= n);
 }
 
 /* A look at the table reads a snapshot, in which a job that has ended since still stands. */
