@@ -22,8 +22,9 @@ void unpack_clear(struct unpack *u)
 
 static bool fill(struct unpack *u)
 {
-    while (u->in_n < u->in_cap && !u->in_end) {
-        ptrdiff_t n = u->read(u->ctx, u->in + u->in_n, u->in_cap - u->in_n);
+    size_t cap = u->in_cap - u->in_kept;
+    while (u->in_n < cap && !u->in_end) {
+        ptrdiff_t n = u->read(u->ctx, u->in + u->in_kept + u->in_n, cap - u->in_n);
         if (n < 0) {
             u->read_error = (int)-n;
             u->in_end = true;
@@ -173,18 +174,31 @@ static void as_text(struct unpack *u)
 }
 
 /* -- at once -- */
-/* All members into `out`. false: it does not fit or is broken, and nothing was handed on. */
-static bool at_once(struct unpack *u)
+/* All members behind what is kept. false: they do not fit, or are broken. */
+static bool inflate_all(struct unpack *u, size_t *out_used, size_t *out_made)
 {
-    size_t in = 0, out = 0;
-    while (in < u->in_n && is_gzip(u->in + in, u->in_n - in)) {
+    const char *p = u->in + u->in_kept;
+    char *to = u->out + u->out_kept;
+    size_t room = u->out_cap - u->out_kept, in = 0, out = 0;
+    while (in < u->in_n && is_gzip(p + in, u->in_n - in)) {
         size_t used = 0, made = 0;
-        if (libdeflate_gzip_decompress_ex(u->whole, u->in + in, u->in_n - in, u->out + out,
-                                          u->out_cap - out, &used, &made) != LIBDEFLATE_SUCCESS)
+        if (libdeflate_gzip_decompress_ex(u->whole, p + in, u->in_n - in, to + out, room - out,
+                                          &used, &made) != LIBDEFLATE_SUCCESS)
             return false;
         in += used;
         out += made;
     }
+    *out_used = in;
+    *out_made = out;
+    return true;
+}
+
+/* false: nothing was handed on. */
+static bool at_once(struct unpack *u)
+{
+    size_t in, out;
+    if (!inflate_all(u, &in, &out))
+        return false;
     u->bytes_out = out;
     if (in < u->in_n)
         note_trailing(u, u->in_n - in);
@@ -192,12 +206,18 @@ static bool at_once(struct unpack *u)
     return true;
 }
 
-void unpack_file(struct unpack *u)
+/* -- files -- */
+static void begin(struct unpack *u)
 {
     u->in_n = 0;
     u->bytes_in = u->bytes_out = 0;
     u->in_end = false;
     u->read_error = 0;
+}
+
+/* With nothing kept, and some of the file read already, or none. */
+static void hand_over(struct unpack *u)
+{
     fill(u);
     if (u->read_error != 0) {
         u->fault(u->sink, "could not be read");
@@ -210,4 +230,42 @@ void unpack_file(struct unpack *u)
     /* A file that just fills the buffer may go on. */
     if (!u->in_end || !at_once(u))
         as_stream(u, 0);
+}
+
+void unpack_file(struct unpack *u)
+{
+    unpack_forget(u);
+    begin(u);
+    hand_over(u);
+}
+
+bool unpack_keep(struct unpack *u, struct unpacked *out)
+{
+    begin(u);
+    if (!fill(u) || !u->in_end)
+        return false;
+    const char *p = u->in + u->in_kept;
+    out->raw = out->text = str_of(p, u->in_n);
+    if (is_gzip(p, u->in_n)) {
+        size_t used, made;
+        if (!inflate_all(u, &used, &made) || used < u->in_n)
+            return false;
+        out->text = str_of(u->out + u->out_kept, made);
+        u->out_kept += made;
+    }
+    u->bytes_out = out->text.n;
+    u->in_kept += u->in_n;
+    return true;
+}
+
+void unpack_rest(struct unpack *u)
+{
+    memmove(u->in, u->in + u->in_kept, u->in_n);
+    unpack_forget(u);
+    hand_over(u);
+}
+
+void unpack_forget(struct unpack *u)
+{
+    u->in_kept = u->out_kept = 0;
 }
