@@ -239,7 +239,7 @@ static void run_slice(struct feed *f, struct slice *s)
 
 static void check_utf8(struct feed *f, const struct slice *s)
 {
-    if (!records_utf8_valid(s->p, s->at))
+    if (!f->sp.ascii && !records_utf8_valid(s->p, s->at))
         fault(f, s, 0, "text that is not valid UTF-8, at or behind this place");
 }
 

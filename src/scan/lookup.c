@@ -130,9 +130,13 @@ static void add_path(struct lookup_paths *lp, uint32_t path)
 }
 
 enum { RECENT_BITS = 4, RECENT = 1 << RECENT_BITS, RECENT_MIN = 4, RECENT_BYTES = 248,
-       RECENT_PLACES_MAX = 256 };
+       RECENT_PLACES_MAX = 256,
+       /* Of so many new values so many old ones should have come again; else the place is one where
+        * they do not, and so many values are not remembered. */
+       RECENT_NEW = 64, RECENT_AGAIN = 16, RECENT_PAUSE = 4096 };
 
 struct recent { /* of one place */
+    uint32_t again, anew, pause;
     unsigned char n[RECENT]; /* 0: free */
     char text[RECENT][RECENT_BYTES];
 };
@@ -195,6 +199,7 @@ struct place {
 
 struct making {
     struct place place;
+    bool ruled; /* something is called for here that is no gate */
     VEC(struct entry) entries;
     VEC(struct str) texts;
     VEC(struct rules_of) parts;
@@ -212,6 +217,7 @@ struct lookup {
     struct place *v;
     const struct place *text; /* that of path 0 */
     const struct place **by_path; /* of the first one */
+    uint64_t *want;               /* by path */
 };
 
 static void maker_clear(void *x)
@@ -272,6 +278,7 @@ void lookup_add(struct lookup_maker *m, const struct cond *c, uint32_t rule)
     struct entry e = {.rule = rule};
     bool *containers = rule == LOOKUP_GATE ? &p->place.gate_containers : &p->place.containers;
     *containers = *containers || c->containers;
+    p->ruled = p->ruled || rule != LOOKUP_GATE;
     switch (c->kind) {
     case COND_WHOLE:
         e.hash = text_hash(c->text);
@@ -331,6 +338,27 @@ static void make_entries(struct arena *a, struct place *p, struct entry *v, size
     }
 }
 
+size_t lookup_want_words(const struct lookup_paths *lp)
+{
+    return (lp->ps->n + 63) / 64;
+}
+
+const uint64_t *lookup_wants(const struct lookup *l)
+{
+    return l->want;
+}
+
+static inline bool wanted(const uint64_t *want, uint32_t path)
+{
+    return (want[path / 64] >> (path % 64) & 1) != 0;
+}
+
+static void want_path(struct lookup *l, const struct paths *ps, uint32_t path)
+{
+    for (; path != 0; path = ps->v[path].parent)
+        l->want[path / 64] |= 1ULL << (path % 64);
+}
+
 /* Rules look for long texts at the paths right below the record, if anywhere. */
 static bool is_long(const struct lookup_maker *m, uint32_t path)
 {
@@ -344,6 +372,8 @@ struct lookup *lookup_make(struct lookup_maker *m, bool first)
     struct lookup *l = ARENA_NEW(m->a, struct lookup);
     l->n = m->v.n;
     l->v = ARENA_ARRAY(m->a, l->n, struct place);
+    if (m->paths != NULL)
+        l->want = ARENA_ARRAY(m->a, lookup_want_words(m->paths), uint64_t);
     if (first)
         l->by_path = ARENA_ARRAY(m->a, m->paths->ps->n, const struct place *);
     for (size_t i = 0; i < l->n; i++) {
@@ -358,6 +388,8 @@ struct lookup *lookup_make(struct lookup_maker *m, bool first)
         if (first && path != 0 && m->paths->n_recent < RECENT_PLACES_MAX)
             p->place.recent = m->paths->n_recent++;
         l->v[i] = p->place;
+        if (m->paths != NULL && p->ruled)
+            want_path(l, m->paths->ps, path);
         if (m->paths != NULL && path == 0)
             l->text = &l->v[i];
         if (first)
@@ -370,6 +402,7 @@ struct lookup *lookup_make(struct lookup_maker *m, bool first)
 struct asking {
     const struct lookup *l;
     const struct lookup_paths *lp;
+    const uint64_t *want; /* NULL: all */
     struct record *r;
     struct lookup_seen *s;
     lookup_hit *hit;
@@ -479,12 +512,23 @@ static void by_recent(struct asking *k, struct str s)
     }
     struct recent *v = &k->s->recent[k->place->recent];
     uint32_t i = recent_at(s);
-    if (v->n[i] == s.n && memcmp(v->text[i], s.p, s.n) == 0)
+    if (v->pause > 0) {
+        v->pause--;
+        by_value(k, s);
         return;
+    }
+    if (v->n[i] == s.n && memcmp(v->text[i], s.p, s.n) == 0) {
+        v->again++;
+        return;
+    }
     by_value(k, s);
     if (!k->called) {
         v->n[i] = (unsigned char)s.n;
         memcpy(v->text[i], s.p, s.n);
+    }
+    if (++v->anew == RECENT_NEW) {
+        v->pause = v->again < RECENT_AGAIN ? RECENT_PAUSE : 0;
+        v->again = v->anew = 0;
     }
 }
 
@@ -508,6 +552,8 @@ static void list_children(struct asking *k, uint32_t above)
 {
     struct lookup_seen *s = k->s;
     for (uint32_t c = k->lp->child[above]; c != 0; c = k->lp->sibling[c]) {
+        if (k->want != NULL && !wanted(k->want, c))
+            continue;
         s->v[c] = (struct seen){.record = s->record};
         s->list[s->n++] = c;
     }
@@ -520,7 +566,8 @@ static inline void list_fields(struct asking *k, uint32_t above, const struct fi
     uint32_t mask = k->lp->mask;
     for (; n > 0; n--, f++) {
         for (uint32_t i = step_at(above, f->hash) & mask; steps[i].path != 0; i = (i + 1) & mask) {
-            if (steps[i].hash != f->hash || steps[i].above != above)
+            if (steps[i].hash != f->hash || steps[i].above != above ||
+                (k->want != NULL && !wanted(k->want, steps[i].path)))
                 continue;
             struct seen *x = &s->v[steps[i].path];
             x->plain = x->record != s->record;
@@ -570,8 +617,12 @@ static void see_identity(struct asking *k, uint32_t path)
     uint64_t *quiet = &s->quiet[path == k->lp->identity[true]][known - k->r->known];
     if (*quiet == known->id)
         return;
+    /* For whatever rule: it is remembered for the records to come. */
+    const uint64_t *want = k->want;
     uint64_t calls = s->calls;
+    k->want = NULL;
     see_below(k, path);
+    k->want = want;
     if (s->calls == calls)
         *quiet = known->id;
 }
@@ -603,10 +654,10 @@ static void seen_next(const struct lookup_paths *lp, struct lookup_seen *s)
     }
 }
 
-void lookup_record(const struct lookup *l, const struct lookup_paths *lp, struct record *r,
-                   struct lookup_seen *s, lookup_hit *hit, void *ctx)
+void lookup_record(const struct lookup *l, const struct lookup_paths *lp, const uint64_t *want,
+                   struct record *r, struct lookup_seen *s, lookup_hit *hit, void *ctx)
 {
-    struct asking k = {.l = l, .lp = lp, .r = r, .s = s, .hit = hit, .ctx = ctx};
+    struct asking k = {.l = l, .lp = lp, .want = want, .r = r, .s = s, .hit = hit, .ctx = ctx};
     seen_next(lp, s);
     if (r->n_top == RECORD_TOP_MAX)
         list_children(&k, 0);

@@ -51,9 +51,13 @@ typedef void lookup_hit(void *ctx, uint32_t rule); /* a rule may come more than 
 /* Looks for words in the record's text as it stands. No gate can stand for this. */
 void lookup_text(const struct lookup *l, struct record *r, lookup_hit *hit, void *ctx);
 bool lookup_in_text(const struct lookup *l); /* is there any? */
-/* Looks at each path of the record. */
-void lookup_record(const struct lookup *l, const struct lookup_paths *lp, struct record *r,
-                   struct lookup_seen *s, lookup_hit *hit, void *ctx);
+/* The paths that are looked at, for a rule, and those around them: a bit for each path. */
+const uint64_t *lookup_wants(const struct lookup *l);
+size_t lookup_want_words(const struct lookup_paths *lp);
+/* Looks at each path of the record that is in `want`: lookup_wants() of this one, and of those
+ * that lookup_gated() will be asked for. */
+void lookup_record(const struct lookup *l, const struct lookup_paths *lp, const uint64_t *want,
+                   struct record *r, struct lookup_seen *s, lookup_hit *hit, void *ctx);
 /* Behind that: looks at those paths whose values called there, for a gate or a rule. */
 void lookup_gated(const struct lookup *l, struct record *r, struct lookup_seen *s,
                   lookup_hit *hit, void *ctx);

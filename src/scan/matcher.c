@@ -255,6 +255,7 @@ struct tuple {
     uint32_t *yes;
     struct question *open;
     const struct lookup **values;
+    const uint64_t *want; /* lookup_record(): for these, and for all combinations */
     char text[];
 };
 
@@ -453,6 +454,25 @@ static struct tuple *tuple_alloc(struct match_worker *w, const struct record *r)
     return t;
 }
 
+static const uint64_t *tuple_wants(struct match_worker *w, const struct tuple *t)
+{
+    const struct matcher *m = w->m;
+    if (m->values == NULL)
+        return NULL;
+    const uint64_t *always = lookup_wants(m->values);
+    if (t->n_values == 0)
+        return always;
+    size_t words = lookup_want_words(m->paths);
+    uint64_t *want = arena_alloc_raw(w->a, words * sizeof *want);
+    memcpy(want, always, words * sizeof *want);
+    for (uint32_t i = 0; i < t->n_values; i++) {
+        const uint64_t *more = lookup_wants(t->values[i]);
+        for (size_t k = 0; k < words; k++)
+            want[k] |= more[k];
+    }
+    return want;
+}
+
 static struct tuple *tuple_new(struct match_worker *w, struct record *r, uint64_t hash)
 {
     if (w->n_tuples >= TUPLES_MAX || arena_used(w->a) > TUPLE_BYTES_MAX) {
@@ -475,6 +495,7 @@ static struct tuple *tuple_new(struct match_worker *w, struct record *r, uint64_
     t->n_yes = (uint32_t)w->yes.v.n;
     t->open = w->open.v;
     t->n_open = (uint32_t)w->open.n;
+    t->want = tuple_wants(w, t);
     uint64_t i = hash % TABLE;
     while (w->table[i].tuple != NULL)
         i = (i + 1) % TABLE;
@@ -551,9 +572,9 @@ const uint32_t *match_record(struct match_worker *w, struct record *r, size_t *o
     if (m->values != NULL)
         lookup_text(m->values, r, ask, w);
     uint64_t place = tuple_place(w, hash);
-    if (m->values != NULL)
-        lookup_record(m->values, m->paths, r, &w->present, ask, w);
     const struct tuple *t = tuple_of(w, r, hash, place);
+    if (m->values != NULL)
+        lookup_record(m->values, m->paths, t->want, r, &w->present, ask, w);
     for (uint32_t i = 0; i < t->n_yes; i++)
         ask_as(w, t->yes[i], NULL);
     for (uint32_t i = 0; i < t->n_open; i++)

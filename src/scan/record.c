@@ -390,13 +390,31 @@ static inline const struct guess *guessed(const char *p, const uint32_t *at,
     return NULL;
 }
 
+static bool is_asked(const struct paths *ps, uint32_t hash)
+{
+    for (uint32_t i = 1; i < ps->n; i++) {
+        if (ps->v[i].parent == 0 && ps->v[i].hash == hash)
+            return true;
+    }
+    return false;
+}
+
+static void guesses_forget(struct record *r)
+{
+    for (size_t i = 0; i < ARRAY_LEN(r->guesses); i++)
+        r->guesses[i].n = UINT32_MAX;
+    r->n_guesses = 0;
+    r->guesses_for = r->paths->n;
+}
+
 static void learn(struct record *r, const struct field *f, int slot, const struct guess **next)
 {
     const char *p = r->p + f->key - 1;
     if (f->key_n < GUESS_MIN || f->key_n > GUESS_MAX || r->n_guesses == RECORD_GUESSES)
         return;
     struct guess g = {.n = f->key_n + 2, .hash = f->hash, .slot = slot,
-                      .mid_at = f->key_n + 3 > 16 ? 8 : 0};
+                      .mid_at = f->key_n + 3 > 16 ? 8 : 0,
+                      .asked = is_asked(r->paths, f->hash)};
     for (uint32_t i = 0; i < r->n_guesses; i++) {
         if (r->guesses[i].hash == f->hash && r->guesses[i].n == g.n)
             return; /* stands elsewhere in the order */
@@ -518,8 +536,48 @@ static enum walk odd_member(struct record *r, size_t i, bool top, struct field *
     return w;
 }
 
-static enum walk walk_members(struct record *r, size_t i, bool top, size_t *out_i,
-                              const char **why, size_t *where)
+/* A member that no guess was right about. The index behind it; 0: *out_walk says what it is. */
+static size_t unguessed(struct record *r, size_t i, bool top, struct field *f,
+                        const struct guess **next_guess, enum walk *out_walk, size_t *out_i,
+                        const char **why)
+{
+    size_t next = name_fast(r->p, r->sp, i, f) ? value_fast(r->p, r->sp, i, f) : 0;
+    bool fast = next != 0;
+    if (!fast || (top && f->key_n == 7 && memcmp(r->p + f->key, "Records", 7) == 0)) {
+        *out_walk = odd_member(r, i, top, f, &next, out_i, why);
+        if (*out_walk != WALK_OK)
+            return 0;
+    }
+    hash_name(r, f);
+    int slot = name_slot(r, f);
+    if (escaped_name(r, f))
+        r->odd = true;
+    else if (fast)
+        learn(r, f, slot, next_guess);
+    top_slot(r, slot, f);
+    return next;
+}
+
+/* One whose name was guessed, and whose value is written as CloudTrail does; 0: it is not. */
+static inline size_t guessed_member(struct record *r, size_t i, const struct guess *g,
+                                    struct field *f)
+{
+    size_t next = g->slot == SLOT_IDENTITY ? identity_value(r, i, f) : 0;
+    if (next == 0)
+        next = value_fast(r->p, r->sp, i, f);
+    if (next == 0)
+        return 0;
+    f->key = r->sp->at[i] + 2;
+    f->key_n = g->n - 2;
+    f->hash = g->hash;
+    top_slot(r, g->slot, f);
+    return next;
+}
+
+/* `top` is a constant where this is put to. */
+static inline __attribute__((always_inline)) enum walk
+walk_members(struct record *r, size_t i, const bool top, size_t *out_i, const char **why,
+             size_t *where)
 {
     const char *p = r->p;
     const struct split *sp = r->sp;
@@ -527,44 +585,29 @@ static enum walk walk_members(struct record *r, size_t i, bool top, size_t *out_
     uint32_t n_top = 0;
     for (;;) {
         struct field *f = &r->top[n_top]; /* the last one is spare */
-        size_t next = 0;
         if (top && records_list(p, sp, i)) {
             *out_i = i + 2;
             return WALK_RECORDS;
         }
         const struct guess *g =
             i + 2 < sp->n ? guessed(p, sp->at + i, &next_guess) : NULL;
-        if (g != NULL) {
-            f->key = sp->at[i] + 2;
-            f->key_n = g->n - 2;
-            f->hash = g->hash;
-            if (g->slot == SLOT_IDENTITY)
-                next = identity_value(r, i, f);
-        }
-        if (next == 0 && (g != NULL || name_fast(p, sp, i, f)))
-            next = value_fast(p, sp, i, f);
-        bool fast = next != 0;
-        if (!fast || (top && f->key_n == 7 && memcmp(p + f->key, "Records", 7) == 0)) {
-            enum walk w = odd_member(r, i, top, f, &next, out_i, why);
+        size_t next = g != NULL ? guessed_member(r, i, g, f) : 0;
+        bool kept = true;
+        if (__builtin_expect(next != 0, 1)) {
+            kept = g->asked;
+        } else {
+            enum walk w = WALK_OK;
+            next = unguessed(r, i, top, f, &next_guess, &w, out_i, why);
             if (w != WALK_OK) {
                 *where = i < sp->n ? sp->at[i] : 0;
                 return w;
             }
         }
-        int slot = g != NULL ? g->slot : -1;
-        if (g == NULL) {
-            hash_name(r, f);
-            slot = name_slot(r, f);
-            if (escaped_name(r, f))
-                r->odd = true;
-            else if (fast)
-                learn(r, f, slot, &next_guess);
-        }
-        if (n_top < RECORD_TOP_MAX)
-            n_top++;
-        else
+        n_top += kept;
+        if (__builtin_expect(n_top > RECORD_TOP_MAX, 0)) {
+            n_top = RECORD_TOP_MAX;
             r->odd = true; /* record_get() will walk again */
-        top_slot(r, slot, f);
+        }
         i = next;
         if (p[sp->at[i]] == '}') {
             r->last = i;
@@ -583,6 +626,8 @@ enum walk record_walk(struct record *r, const char *p, const struct split *sp, s
     r->n_top = 0;
     r->odd = r->duplicate = false;
     r->known_identity = NULL;
+    if (r->guesses_for != r->paths->n)
+        guesses_forget(r);
     memset(r->slot, 0, sizeof r->slot);
     fields_forget(r);
     *out_at = sp->at[i];
@@ -596,7 +641,9 @@ enum walk record_walk(struct record *r, const char *p, const struct split *sp, s
             return WALK_OK;
         }
     }
-    return walk_members(r, i, top, out_i, out_why, out_at);
+    if (top)
+        return walk_members(r, i, true, out_i, out_why, out_at);
+    return walk_members(r, i, false, out_i, out_why, out_at);
 }
 
 struct str record_text(const struct record *r)
@@ -614,8 +661,7 @@ void record_init(struct record *r, const struct paths *paths)
     r->a = arena_new(RECORD_ARENA_BYTES);
     r->gen = 1;
     slot_names(r);
-    for (size_t i = 0; i < ARRAY_LEN(r->guesses); i++)
-        r->guesses[i].n = UINT32_MAX;
+    guesses_forget(r);
 }
 
 void record_clear(struct record *r)

@@ -44,6 +44,7 @@ struct vals {
 
 /* -- paths -- */
 enum path_kind { PATH_ROOT, PATH_KEY, PATH_INDEX, PATH_VIRTUAL };
+enum { PATH_ANY = 1 << 30 }; /* as an index: whichever member of an object */
 enum virtual_kind { VIRT_SOURCE, VIRT_DETAIL_TYPE, VIRT_VERSION, VIRT_COUNT };
 
 struct path {
@@ -94,7 +95,8 @@ struct guess {
     uint64_t head, mid, tail;
     uint32_t n, hash; /* n: with the quotes */
     uint32_t mid_at;
-    int slot; /* -1: none; SLOT_IDENTITY: "userIdentity" */
+    int slot;   /* -1: none; SLOT_IDENTITY: "userIdentity" */
+    bool asked; /* some path begins with it: else it need not be kept */
 };
 
 enum { RECORD_GUESSES = 48, GUESS_AHEAD = 4, RECORD_KNOWN = 8, RECORD_KNOWN_BYTES = 1000 };
@@ -111,7 +113,7 @@ struct record {
     const char *p; /* the text that was split */
     const struct split *sp;
     size_t first, last; /* its braces, in split.at */
-    struct field top[RECORD_TOP_MAX + 1];
+    struct field top[RECORD_TOP_MAX + 1]; /* those that paths begin with, and some others */
     uint32_t n_top;
     struct str slot[SLOT_COUNT]; /* raw strings; STR_NONE: not there */
     bool odd;       /* escapes, doubles or other types among the tuple: no short cuts */
@@ -122,7 +124,7 @@ struct record {
     struct object objects[RECORD_OBJECTS];
     struct slot_name names[RECORD_NAMES]; /* by hash */
     struct guess guesses[RECORD_GUESSES + GUESS_AHEAD]; /* in the order of the records */
-    uint32_t n_guesses;
+    uint32_t n_guesses, guesses_for; /* made for so many paths */
     struct identity known[RECORD_KNOWN];
     uint32_t known_next;
     const struct identity *known_identity; /* this record's; NULL: none of them */

@@ -13,6 +13,7 @@ enum { FOLDERS_OPEN_MAX = 256, PATH_BYTES_MAX = 64 * 1024, LAST_FOLDERS = 64 };
 struct folder {
     DIR *dir;
     size_t name_n; /* length of the path up to here, with its '/' */
+    bool digests;  /* it, or one around it, is named as those of digests are */
 };
 
 /* The folder that a thread opened its last file in: files come folder by folder, and the way down
@@ -35,19 +36,28 @@ struct files {
     struct last_folder last[LAST_FOLDERS]; /* by thread */
 };
 
-bool source_takes(struct str path, bool digests)
+static bool digest_folder(struct str path)
+{
+    return str_find(path, STR("/CloudTrail-Digest/")) >= 0;
+}
+
+static bool takes_name(struct str name, bool digests)
 {
     static const char *const ends[] = {".json.gz", ".json", ".gz", ".jsonl", ".ndjson"};
-    if (str_ends_c(path, ".metadata.json")) /* what stands beside a digest, see verify */
+    if (str_ends_c(name, ".metadata.json")) /* what stands beside a digest, see verify */
         return false;
-    if (!digests && (str_find(path, STR("/CloudTrail-Digest/")) >= 0 ||
-                     str_find(path, STR("_CloudTrail-Digest_")) >= 0))
+    if (!digests && str_find(name, STR("_CloudTrail-Digest_")) >= 0)
         return false;
     for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
-        if (str_ends_c(path, ends[i]))
+        if (str_ends_c(name, ends[i]))
             return true;
     }
     return false;
+}
+
+bool source_takes(struct str path, bool digests)
+{
+    return takes_name(path, digests) && (digests || !digest_folder(path));
 }
 
 const char *source_why(const struct scan_source *s, const char *name, int errnum, char *out)
@@ -83,7 +93,7 @@ static void enter(struct files *f)
     buf_truncate(&f->path, strlen(f->path.p));
     if (!str_ends_c(buf_view(&f->path), "/"))
         buf_char(&f->path, '/');
-    f->open[f->depth++] = (struct folder){d, f->path.n};
+    f->open[f->depth++] = (struct folder){d, f->path.n, digest_folder(buf_view(&f->path))};
 }
 
 static void path_set(struct files *f, size_t keep, const char *name)
@@ -140,7 +150,7 @@ static bool step(struct files *f, struct scan_object *out)
                                                   "behind a link is read if it is named itself");
         return false;
     }
-    bool takes = source_takes(str_c(f->path.p), f->digests);
+    bool takes = takes_name(str_c(d->d_name), f->digests) && (f->digests || !top->digests);
     if (takes && !S_ISREG(st.st_mode)) {
         f->notes->fault(f->notes->ctx, f->path.p, not_a_file);
         return false;

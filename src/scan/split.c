@@ -8,6 +8,7 @@ enum { BLOCK = 64 };
 
 struct masks {
     uint64_t slash, quote, structural;
+    uint64_t high; /* not 0: some byte is above 127 */
 };
 
 static enum split_road widest = SPLIT_WIDE;
@@ -93,6 +94,7 @@ static struct masks block_portable(const char *p)
     struct masks m = {0};
     for (int i = 0; i < BLOCK; i++) {
         uint64_t bit = 1ULL << i;
+        m.high |= (unsigned char)p[i] >> 7;
         switch (p[i]) {
         case '\\': m.slash |= bit; break;
         case '"': m.quote |= bit; break;
@@ -115,6 +117,7 @@ static void run_portable(struct split *s, const char *p, size_t n)
             at = last;
         }
         struct masks m = block_portable(at);
+        s->ascii = s->ascii && m.high == 0;
         note(s, i, outside(&st, &m, prefix_xor), m.slash);
     }
 }
@@ -142,6 +145,7 @@ FAST static inline struct masks block_fast(const char *p)
     __m256i blo = _mm256_or_si256(lo, bit5);
     __m256i bhi = _mm256_or_si256(hi, bit5);
     struct masks m;
+    m.high = (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(lo, hi));
     m.slash = equal(lo, hi, '\\');
     m.quote = equal(lo, hi, '"');
     m.structural = equal(blo, bhi, '{') | equal(blo, bhi, '}') | equal(lo, hi, ':') |
@@ -159,6 +163,7 @@ FAST static inline uint64_t clmul_xor(uint64_t m)
 FAST static void run_fast(struct split *s, const char *p, size_t n)
 {
     struct state st = {0};
+    uint64_t high = 0;
     char last[BLOCK];
     for (size_t i = 0; i < n; i += BLOCK) {
         const char *at = p + i;
@@ -168,11 +173,13 @@ FAST static void run_fast(struct split *s, const char *p, size_t n)
             at = last;
         }
         struct masks m = block_fast(at);
+        high |= m.high;
         uint64_t quote = m.quote & ~escaped(m.slash, &st.escape);
         uint64_t in_string = clmul_xor(quote) ^ st.in_string;
         st.in_string = (uint64_t)((int64_t)in_string >> 63);
         note(s, i, m.structural & ~in_string, m.slash);
     }
+    s->ascii = high == 0;
 }
 
 #define WIDE                                                                                       \
@@ -210,11 +217,13 @@ WIDE static void run_wide(struct split *s, const char *p, size_t n)
     struct state st = {0};
     const __m512i numbers = _mm512_loadu_si512((const void *)order);
     const __m512i bit5 = _mm512_set1_epi8(0x20);
+    __m512i all = _mm512_setzero_si512();
     uint32_t *at = s->at;
     for (size_t i = 0; i < n; i += BLOCK) {
         __mmask64 here = n - i < BLOCK ? (1ULL << (n - i)) - 1 : ~0ULL;
         __m512i v = _mm512_maskz_loadu_epi8(here, (const void *)(p + i));
         __m512i folded = _mm512_or_si512(v, bit5);
+        all = _mm512_or_si512(all, v);
         uint64_t slash = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\\'));
         uint64_t quote = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('"'));
         uint64_t structural = _mm512_cmpeq_epi8_mask(folded, _mm512_set1_epi8('{')) |
@@ -228,6 +237,7 @@ WIDE static void run_wide(struct split *s, const char *p, size_t n)
         at = wide_note(at, i, structural & ~in_string, numbers);
     }
     s->n = (size_t)(at - s->at);
+    s->ascii = _mm512_movepi8_mask(all) == 0;
 }
 
 static bool has_wide(void)
@@ -267,6 +277,7 @@ void split_run(struct split *s, const char *p, size_t n)
     make_room(s, n);
     s->n = 0;
     s->any_slash = false;
+    s->ascii = true;
 #if defined(__x86_64__)
     if (widest >= SPLIT_WIDE && has_wide())
         run_wide(s, p, n);

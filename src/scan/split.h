@@ -17,6 +17,7 @@ struct split {
     uint64_t *slash; /* bit b: the block of 64 bytes at 64 * b has a backslash */
     size_t slash_cap;
     bool any_slash;
+    bool ascii; /* no byte is above 127 */
 };
 
 void split_run(struct split *s, const char *p, size_t n); /* n <= SPLIT_BYTES_MAX */

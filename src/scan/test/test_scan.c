@@ -323,12 +323,16 @@ static void test_split_roads_agree(void **state)
             seed = seed * 1103515245u + 12345u;
             text[i] = letters[(seed >> 16) % (sizeof letters - 1)];
         }
+        if (round % 3 == 0 && n > 0)
+            text[seed % n] = (char)0xc3;
         split_limit(SPLIT_PORTABLE);
         split_run(&b, text, n);
+        assert_int_equal(b.ascii, round % 3 != 0 || n == 0);
         split_limit(round % 2 == 0 ? SPLIT_FAST : SPLIT_WIDE);
         split_run(&a, text, n);
         split_limit(SPLIT_WIDE);
         assert_int_equal(a.n, b.n);
+        assert_int_equal(a.ascii, b.ascii);
         assert_memory_equal(a.at, b.at, (a.n + 1) * sizeof *a.at);
     }
     split_clear(&a);
