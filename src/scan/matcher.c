@@ -566,12 +566,11 @@ const uint32_t *match_record(struct match_worker *w, struct record *r, size_t *o
         *out_n = w->n_out;
         return w->out;
     }
-    uint64_t hash = tuple_hash(r);
     /* What comes from the memory is asked for while there is something else to do. */
-    __builtin_prefetch(&w->table[hash % TABLE]);
+    uint64_t hash = tuple_hash(r);
+    uint64_t place = tuple_place(w, hash);
     if (m->values != NULL)
         lookup_text(m->values, r, ask, w);
-    uint64_t place = tuple_place(w, hash);
     const struct tuple *t = tuple_of(w, r, hash, place);
     if (m->values != NULL)
         lookup_record(m->values, m->paths, t->want, r, &w->present, ask, w);
