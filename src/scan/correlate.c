@@ -306,6 +306,19 @@ static void expire(struct correlator *c, const struct correlation *k, struct gro
     }
 }
 
+bool members_hold(const struct expr *e, uint64_t seen)
+{
+    if (e->kind == EXPR_TEST)
+        return (seen >> e->test->path & 1) != 0;
+    if (e->kind == EXPR_NOT)
+        return !members_hold(e->kids[0], seen);
+    for (size_t i = 0; i < e->n; i++) {
+        if (members_hold(e->kids[i], seen) == (e->kind == EXPR_OR))
+            return e->kind == EXPR_OR;
+    }
+    return e->kind != EXPR_OR;
+}
+
 static int64_t count(const struct correlation *k, const struct group *g)
 {
     if (k->kind != CORR_TEMPORAL_ORDERED)
@@ -316,6 +329,16 @@ static int64_t count(const struct correlation *k, const struct group *g)
             n = (int64_t)m + 1;
     }
     return n;
+}
+
+static bool is_met(const struct correlation *k, const struct group *g, int64_t n)
+{
+    if (k->members == NULL)
+        return n >= k->least && n <= k->most && n != k->not;
+    uint64_t seen = 0;
+    for (size_t i = g->from; i < g->n; i++)
+        seen |= UINT64_C(1) << g->v[i].value;
+    return members_hold(k->members, seen);
 }
 
 /* f as a finding of the correlation: its kept values in the correlation's own order. */
@@ -346,9 +369,10 @@ static void close_group(struct correlator *c, uint32_t rule, struct group *g)
 {
     const struct correlation *k = c->rs->rules.v[rule].corr;
     int64_t n = count(k, g);
+    bool met = is_met(k, g, n);
     clear_entries(c, g);
     g->seen = 0;
-    if (g->held == NULL || n < k->least || n > k->most || n == k->not) {
+    if (g->held == NULL || !met) {
         drop_held(c, g);
         return;
     }
@@ -389,7 +413,7 @@ static void feed_open(struct correlator *c, uint32_t rule, struct group *g, cons
     expire(c, k, g, f->time_ms);
     enter(c, k, g, e, member);
     int64_t n = count(k, g);
-    if (n < k->least)
+    if (!is_met(k, g, n))
         return;
     bool first = !g->met;
     clear_entries(c, g); /* once for each time that it fills */

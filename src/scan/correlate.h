@@ -26,4 +26,7 @@ void correlator_see(void *correlator, const struct finding *f);
 void correlator_end(struct correlator *c);
 bool correlator_over(const struct correlator *c);
 
+/* Does a condition over the rules of a correlation hold, of which those in `seen` were? */
+bool members_hold(const struct expr *e, uint64_t seen);
+
 #endif

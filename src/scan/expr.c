@@ -158,10 +158,14 @@ bool test_cidr(struct str text, struct cidr *out)
     return true;
 }
 
-static bool in_cidr(const struct cidr *net, struct str text)
+/* A network in the record is in another when all of it is; to EventBridge it is no address. */
+static bool in_cidr(const struct test *t, struct str text)
 {
+    const struct cidr *net = &t->cidr;
     struct cidr a;
-    if (text.n > 45 || !test_cidr(text, &a) || a.v6 != net->v6)
+    if (text.n > 45 || !test_cidr(text, &a) || a.v6 != net->v6 || a.bits < net->bits)
+        return false;
+    if (!t->loose && str_find_char(text, '/') >= 0)
         return false;
     int bytes = net->bits / 8, rest = net->bits % 8;
     if (memcmp(a.addr, net->addr, (size_t)bytes) != 0)
@@ -321,7 +325,7 @@ static bool text_passes(const struct asker *k, const struct test *t, struct str 
         return false;
     case OP_WILD: return wild_match(t, s);
     case OP_REGEX: return regex_match(k, t, s);
-    case OP_CIDR: return in_cidr(&t->cidr, s);
+    case OP_CIDR: return in_cidr(t, s);
     default: return false;
     }
 }

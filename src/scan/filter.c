@@ -95,10 +95,8 @@ static uint32_t selector_part(struct scanner *s, uint32_t path)
         return path;
     }
     struct str name = str_take(str_skip(s->text, from), s->at - from);
-    if (str_is(name, "*")) {
-        fail(s, "a * in place of a name is not supported: write the name");
-        return path;
-    }
+    if (str_is(name, "*"))
+        return path_index(s->paths, path, PATH_ANY);
     return named_part(s, path, name);
 }
 
@@ -164,17 +162,24 @@ static const char *label(struct scanner *s, uint32_t path, const char *op, struc
     return arena_fmt(s->a, "$.%.*s %s %.*s", STR_ARG(s->paths->v[path].text), op, STR_ARG(v)).p;
 }
 
+/* %regex%, of the values that `t` is about. */
+static struct expr *regex_test(struct scanner *s, struct test *t, struct str v)
+{
+    struct err *e = test_regex(s->a, t, str_take(str_skip(v, 1), v.n - 2), false);
+    if (e != NULL) {
+        fail(s, e->message);
+        err_free(e);
+    }
+    return expr_test(s->a, t);
+}
+
 static struct expr *text_test(struct scanner *s, uint32_t path, struct str v, bool quoted)
 {
     struct test t = {.op = OP_EQ, .path = path, .loose = true, .label = label(s, path, "=", v)};
     double d;
-    if (!quoted && v.n >= 2 && v.p[0] == '%') {
-        struct err *e = test_regex(s->a, &t, str_take(str_skip(v, 1), v.n - 2), false);
-        if (e != NULL) {
-            fail(s, e->message);
-            err_free(e);
-        }
-    } else if (!quoted && str_to_double(v, &d)) {
+    if (!quoted && v.n >= 2 && v.p[0] == '%')
+        return regex_test(s, &t, v);
+    if (!quoted && str_to_double(v, &d)) {
         t.op = OP_NUMBER;
         t.lo = t.hi = d;
     } else if (str_find_char(v, '*') >= 0) {
@@ -317,9 +322,8 @@ static struct expr *term_test(struct scanner *s, struct str term, bool quoted)
     struct test t = {.op = OP_KEYWORD, .label = arena_fmt(s->a, "the text has %.*s",
                                                           STR_ARG(str_take(term, 120))).p};
     if (!quoted && term.p[0] == '%') {
-        fail(s, "a regular expression over a whole record is not supported: name a member, "
-                "{ $.eventName = %...% }");
-        return NULL;
+        t.whole = true; /* of the record as one text */
+        return regex_test(s, &t, term);
     }
     if (!quoted && str_find_char(term, '"') >= 0) {
         fail(s, "a quote within a term");

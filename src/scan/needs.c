@@ -94,6 +94,16 @@ static struct conds of_wild(struct arena *a, const struct test *t)
     return of_texts(a, t, &s, 1, COND_PART);
 }
 
+/* Where values are not found by the names that lead to them. */
+static bool off_index(const struct test *t, const struct paths *ps)
+{
+    for (uint32_t p = t->path; p != 0; p = ps->v[p].parent) {
+        if (ps->v[p].kind == PATH_INDEX && ps->v[p].index == PATH_ANY)
+            return true;
+    }
+    return t->path == 0 && t->op != OP_KEYWORD;
+}
+
 static struct conds of_test(struct arena *a, const struct test *t, const struct paths *ps,
                             int where)
 {
@@ -102,7 +112,7 @@ static struct conds of_test(struct arena *a, const struct test *t, const struct 
     struct conds out = {0};
     const struct str *texts;
     if (t->negate || (where & (tuple ? NEEDS_TUPLE : NEEDS_VALUES)) == 0 ||
-        (p->kind == PATH_VIRTUAL && !tuple))
+        (p->kind == PATH_VIRTUAL && !tuple) || off_index(t, ps))
         return out;
     switch (t->op) {
     case OP_EQ: out = of_texts(a, t, t->texts, t->n_texts, COND_WHOLE); break;

@@ -54,7 +54,9 @@ static uint32_t path_intern(struct paths *ps, struct path p)
     p.key = arena_str(ps->a, p.key);
     p.slot = slot_of(ps, &p);
     struct str up = ps->n > 0 ? ps->v[p.parent].text : STR("");
-    if (p.kind == PATH_INDEX)
+    if (p.kind == PATH_INDEX && p.index == PATH_ANY)
+        p.text = arena_fmt(ps->a, "%.*s%s*", STR_ARG(up), up.n > 0 ? "." : "");
+    else if (p.kind == PATH_INDEX)
         p.text = arena_fmt(ps->a, "%.*s[%u]", STR_ARG(up), p.index);
     else
         p.text = arena_fmt(ps->a, "%.*s%s%.*s", STR_ARG(up), up.n > 0 ? "." : "", STR_ARG(p.key));

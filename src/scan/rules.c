@@ -359,6 +359,10 @@ static void load_document(struct rule_source *src, const struct jv *v)
     } else if (jv_is(v, JV_ARR) && is_keyword(jv_at(v, 0))) {
         for (size_t i = 0; i < jv_len(v); i++)
             keyword_load(src, jv_at(v, i), i);
+    } else if (jv_is(jv_get(v, "action"), JV_STR)) {
+        rules_fault(src, STR("action"),
+                    "Sigma's \"action\" (global, reset, repeat) is of its first version: write "
+                    "what the rules share into each of them");
     } else if (jv_is(v, JV_OBJ) && jv_len(v) > 0) {
         struct str id = rules_stem(src->rs->a, src->file);
         struct expr *e = pattern_or_skip(src, v, id);

@@ -33,7 +33,9 @@ struct correlation {
     int64_t span_ms;
     int64_t least, most; /* the count must be within */
     int64_t not;         /* and must not be this; below 0: whichever */
-    bool closing;        /* an upper end: only the end of the time can tell */
+    /* temporal: over the rules, instead of the count: tests whose path is a rule's number. */
+    const struct expr *members;
+    bool closing;        /* an upper end or a "not": only the end of the time can tell */
     bool generate;       /* its members' own findings too */
 };
 

@@ -132,6 +132,8 @@ static struct expr *cond_primary(struct cond *c)
             return sigma_fail(m, c->text, "a ) is missing in the condition");
         return e;
     }
+    if (m->members != NULL && t.n > 0 && !str_is(t, ")") && !str_is(t, "|"))
+        return sigma_member(m, t);
     if ((str_is(t, "1") || str_is_i(t, "any") || str_is_i(t, "all")) && str_is_i(peek(c), "of")) {
         token(c);
         return of_many(c, str_is_i(t, "all"));
@@ -171,7 +173,7 @@ static struct expr *cond_or(struct cond *c)
     }
 }
 
-static struct expr *condition(struct sigma_maker *m, struct str text, bool in_list)
+struct expr *sigma_condition(struct sigma_maker *m, struct str text, bool in_list)
 {
     struct cond c = {.m = m, .text = text};
     if (text.n > CONDITION_MAX)
@@ -194,12 +196,12 @@ static struct expr *detection(struct sigma_maker *m)
     m->selections = ARENA_ARRAY(m->a, jv_len(m->detection) + 1, struct expr *);
     const struct jv *cond = jv_get(m->detection, "condition");
     if (jv_is(cond, JV_STR))
-        return condition(m, cond->s, false);
+        return sigma_condition(m, cond->s, false);
     if (!jv_is(cond, JV_ARR) || jv_len(cond) == 0)
         return sigma_fail(m, STR("detection"), "the detection has no condition");
     struct expr *any = expr_list(m->a, EXPR_OR);
     for (size_t i = 0; i < jv_len(cond); i++) {
-        struct expr *e = condition(m, jv_s(jv_at(cond, i)), true);
+        struct expr *e = sigma_condition(m, jv_s(jv_at(cond, i)), true);
         if (e == NULL)
             return NULL;
         expr_add(m->a, any, e);
@@ -296,13 +298,23 @@ static void add_counted(struct sigma_maker *m, const struct jv *doc, struct str 
     r->name = name;
 }
 
+/* Neither id nor name has to be given. Behind another rule of the file, the line is named too. */
+static struct str unnamed(struct rule_source *src)
+{
+    struct rules *rs = src->rs;
+    struct str stem = rules_stem(rs->a, src->file);
+    if (rs->rules.n == 0 || !str_eq(rs->rules.v[rs->rules.n - 1].file, src->file))
+        return stem;
+    return arena_fmt(rs->a, "%.*s:%zu", STR_ARG(stem), src->base_line);
+}
+
 void sigma_load(struct rule_source *src, const struct jv *doc)
 {
     struct sigma_maker m = {.src = src, .a = src->rs->a, .paths = &src->rs->paths,
                             .detection = jv_get(doc, "detection")};
     struct str name = jv_s(jv_get(doc, "name")), id = jv_s(jv_get(doc, "id"));
     if (id.n == 0)
-        id = name.n > 0 ? name : rules_stem(m.a, src->file);
+        id = name.n > 0 ? name : unnamed(src);
     if (!for_cloudtrail(doc)) {
         VEC_PUSH(m.a, &src->rs->skipped, id);
         if (name.n > 0 && !str_eq(name, id))

@@ -1,5 +1,6 @@
 /* Sigma's correlations: what a document says of them.
  * https://github.com/SigmaHQ/sigma-specification (correlation rules) */
+#include "correlate.h"
 #include "sigma_int.h"
 
 static bool bad(struct sigma_maker *m, struct str near, const char *what)
@@ -47,7 +48,7 @@ static bool paths_of(struct sigma_maker *m, const struct jv *v, uint32_t **out, 
         return false;
     uint32_t *p = ARENA_ARRAY(m->a, n, uint32_t);
     for (size_t i = 0; i < n; i++) {
-        p[i] = path_dotted(m->paths, s[i], true);
+        p[i] = sigma_path(m, s[i]);
         if (p[i] == UINT32_MAX)
             return bad(m, s[i], "the rules name more paths than the limit");
     }
@@ -79,15 +80,94 @@ static bool one_bound(struct sigma_maker *m, struct correlation *c, struct str o
     return true;
 }
 
+static size_t index_of(const struct str *names, size_t n, struct str name)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (str_eq(names[i], name))
+            return i;
+    }
+    return SIZE_MAX;
+}
+
+/* -- conditions over the names of rules: "a and (b or c) and not d" -- */
+struct expr *sigma_member(struct sigma_maker *m, struct str name)
+{
+    struct correlation *c = m->members;
+    size_t i = index_of(c->names, c->n_rules, name);
+    if (i == SIZE_MAX && m->members_open && c->n_rules < CORRELATION_RULES_MAX) {
+        i = c->n_rules++;
+        c->names[i] = name;
+    }
+    if (i == SIZE_MAX)
+        return sigma_fail(m, name, m->members_open ? "a correlation names 1 to 64 rules"
+                                                   : "the condition names a rule that is not among "
+                                                     "the correlation's rules");
+    struct test t = {.op = OP_CONST, .path = (uint32_t)i, .label = "was seen"};
+    return expr_test(m->a, &t);
+}
+
+static bool has_not(const struct expr *e)
+{
+    bool some = e->kind == EXPR_NOT;
+    for (size_t i = 0; e->kind != EXPR_TEST && i < e->n; i++)
+        some = some || has_not(e->kids[i]);
+    return some;
+}
+
+static uint64_t named_in(const struct expr *e)
+{
+    uint64_t all = e->kind == EXPR_TEST ? UINT64_C(1) << e->test->path : 0;
+    for (size_t i = 0; e->kind != EXPR_TEST && i < e->n; i++)
+        all |= named_in(e->kids[i]);
+    return all;
+}
+
+/* Each rule once, joined by and: what is asked of ordered rules anyway. */
+static bool all_of_them(const struct expr *e)
+{
+    bool ok = e->kind == EXPR_TEST || e->kind == EXPR_AND;
+    for (size_t i = 0; e->kind != EXPR_TEST && i < e->n; i++)
+        ok = ok && all_of_them(e->kids[i]);
+    return ok;
+}
+
+static bool over_names(struct sigma_maker *m, struct correlation *c, struct str text, bool open)
+{
+    if (c->kind != CORR_TEMPORAL && c->kind != CORR_TEMPORAL_ORDERED)
+        return bad(m, text, "a condition over the names of rules is for temporal and "
+                            "temporal_ordered: this correlation needs a count");
+    if (open)
+        c->names = ARENA_ARRAY(m->a, CORRELATION_RULES_MAX, struct str);
+    m->members = c;
+    m->members_open = open;
+    const struct expr *e = sigma_condition(m, text, true);
+    if (e == NULL)
+        return false;
+    uint64_t named = named_in(e);
+    for (size_t i = 0; i < c->n_rules; i++) {
+        if ((named >> i & 1) == 0)
+            return bad(m, c->names[i], "the condition does not name this rule");
+    }
+    if (members_hold(e, 0))
+        return bad(m, text, "the condition holds with no event at all");
+    if (c->kind == CORR_TEMPORAL)
+        c->members = e;
+    else if (!all_of_them(e))
+        return bad(m, text, "a condition over ordered rules joins them by \"and\" only: write a "
+                            "correlation for each order, or temporal");
+    return true;
+}
+
 static bool condition(struct sigma_maker *m, struct correlation *c, const struct jv *cond)
 {
     bool temporal = c->kind == CORR_TEMPORAL || c->kind == CORR_TEMPORAL_ORDERED;
     c->least = temporal ? (int64_t)c->n_rules : 1;
     c->most = INT64_MAX;
     c->not = -1;
-    if (jv_is(cond, JV_STR))
-        return bad(m, cond->s, "conditions over the names of rules are not supported: write gte, "
-                               "or a correlation of correlations");
+    if (c->members != NULL) {
+        c->closing = has_not(c->members);
+        return true;
+    }
     if (cond != NULL && !jv_is(cond, JV_OBJ))
         return bad(m, STR("condition"), "a correlation's condition is a map");
     size_t bounds = 0;
@@ -115,15 +195,6 @@ static bool condition(struct sigma_maker *m, struct correlation *c, const struct
     return true;
 }
 
-static size_t index_of(const struct str *names, size_t n, struct str name)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (str_eq(names[i], name))
-            return i;
-    }
-    return SIZE_MAX;
-}
-
 static bool one_alias(struct sigma_maker *m, struct correlation *c, const struct jv_member *alias,
                       size_t group)
 {
@@ -136,7 +207,7 @@ static bool one_alias(struct sigma_maker *m, struct correlation *c, const struct
             return bad(m, f->key, r == SIZE_MAX ? "the alias is for a rule that the correlation "
                                                   "does not name"
                                                 : "an alias gives the name of a field");
-        uint32_t p = path_dotted(m->paths, jv_s(&f->value), true);
+        uint32_t p = sigma_path(m, jv_s(&f->value));
         if (p == UINT32_MAX)
             return bad(m, f->key, "the rules name more paths than the limit");
         if (group != SIZE_MAX)
@@ -203,9 +274,14 @@ struct correlation *sigma_correlation(struct sigma_maker *m, const struct jv *do
         return sigma_fail(m, STR("correlation"), "a correlation is a map");
     if (!known_members(m, v) || !kind_of(m, c, v))
         return NULL;
-    if (!names_of(m, jv_get(v, "rules"), &c->names, &c->n_rules) ||
-        c->n_rules > CORRELATION_RULES_MAX)
+    const struct jv *cond = jv_get(v, "condition"), *rules = jv_get(v, "rules");
+    bool by_name = jv_is(cond, JV_STR);
+    bool open = by_name && (rules == NULL || (jv_is(rules, JV_ARR) && jv_len(rules) == 0));
+    if (!open && (!names_of(m, rules, &c->names, &c->n_rules) ||
+                  c->n_rules > CORRELATION_RULES_MAX))
         return sigma_fail(m, STR("rules"), "a correlation names 1 to 64 rules");
+    if (by_name && !over_names(m, c, cond->s, open))
+        return NULL;
     if (!timespan(jv_s(jv_get(v, "timespan")), &c->span_ms))
         return sigma_fail(m, STR("timespan"),
                           "a timespan is a whole number and s, m, h, d or w");
@@ -215,7 +291,7 @@ struct correlation *sigma_correlation(struct sigma_maker *m, const struct jv *do
     if (generate != NULL && !jv_is(generate, JV_BOOL))
         return sigma_fail(m, STR("generate"), "generate is true or false");
     c->generate = jv_b(generate, false);
-    return grouping(m, c, v) && condition(m, c, jv_get(v, "condition")) ? c : NULL;
+    return grouping(m, c, v) && condition(m, c, by_name ? NULL : cond) ? c : NULL;
 }
 
 /* -- the old form -- */
@@ -226,7 +302,7 @@ static bool group_fields(struct sigma_maker *m, struct correlation *c, struct st
         struct str f = str_trim(str_cut(&list, ','));
         if (f.n == 0 || str_find_char(f, ' ') >= 0 || c->n_group == CORRELATION_FIELDS_MAX)
             return bad(m, f, "\"by\" is followed by fields, with commas between them");
-        uint32_t p = path_dotted(m->paths, f, true);
+        uint32_t p = sigma_path(m, f);
         if (p == UINT32_MAX)
             return bad(m, f, "the rules name more paths than the limit");
         c->group[c->n_group++] = p;
@@ -269,7 +345,7 @@ struct correlation *sigma_aggregation(struct sigma_maker *m, struct str text,
         return sigma_fail(m, STR("timeframe"), "a timeframe is a whole number and s, m, h, d or w");
     if (field.n > 0) {
         c->fields = ARENA_NEW(m->a, uint32_t);
-        c->fields[c->n_fields++] = path_dotted(m->paths, field, true);
+        c->fields[c->n_fields++] = sigma_path(m, field);
         if (c->fields[0] == UINT32_MAX)
             return sigma_fail(m, field, "the rules name more paths than the limit");
     }

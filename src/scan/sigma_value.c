@@ -23,6 +23,24 @@ struct item {
     enum time_unit unit;
 };
 
+/* Lists are looked through, so the marks that other tools put behind a list's name say nothing
+ * more: a{}.b of Splunk, a[].b of jq, a[*].b of JSONPath. No member of a record ends so. */
+uint32_t sigma_path(struct sigma_maker *m, struct str dotted)
+{
+    static const char *const marks[] = {"{}", "[]", "[*]"};
+    struct str rest = dotted;
+    uint32_t at = 0;
+    while (rest.p != NULL) {
+        struct str part = str_cut(&rest, '.');
+        for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
+            if (str_ends_c(part, marks[i]) && part.n > strlen(marks[i]))
+                part = str_take(part, part.n - strlen(marks[i]));
+        }
+        at = path_key(m->paths, at, part, true);
+    }
+    return at;
+}
+
 /* -- modifiers -- */
 static bool is_flag(struct item *it, struct str s)
 {
@@ -113,7 +131,7 @@ static const char *clash(const struct item *it)
         return "a part of a time goes with lt, lte, gt, gte, all and neq only";
     if (it->n_changes > 0 && (numbers || (it->encoded && it->how > MATCH_END)))
         return "modifiers of texts beside others that take no text";
-    if (it->keyword && (it->exists || it->fieldref || it->time || it->how >= MATCH_RE))
+    if (it->keyword && (it->exists || it->fieldref || it->time || it->how > MATCH_RE))
         return "keywords are texts that may stand anywhere: name a field for this modifier";
     return NULL;
 }
@@ -415,6 +433,7 @@ static struct expr *regex_or_cidr(struct sigma_maker *m, const struct item *it, 
     struct test t = test_of(m, it, s);
     t.icase = it->re_i;
     t.lines = it->re_m;
+    t.whole = t.whole || it->keyword; /* a keyword: of the record as one text */
     if (it->how == MATCH_CIDR) {
         t.op = OP_CIDR;
         return test_cidr(s, &t.cidr) ? expr_test(m->a, &t) : sigma_fail(m, s, "not a network");
@@ -478,7 +497,7 @@ static struct expr *field_test(struct sigma_maker *m, const struct item *it, str
     t.how = it->how == MATCH_CONTAINS ? FIELD_CONTAINS : it->how == MATCH_START ? FIELD_PREFIX
           : it->how == MATCH_END ? FIELD_SUFFIX : FIELD_EQ;
     t.op = OP_FIELD;
-    t.other = path_dotted(m->paths, plain, true);
+    t.other = sigma_path(m, plain);
     return t.other == UINT32_MAX ? sigma_fail(m, s, "the rules name more paths than the limit")
                                  : expr_test(m->a, &t);
 }
@@ -583,7 +602,7 @@ struct expr *sigma_item(struct sigma_maker *m, struct str key, const struct jv *
     if (it.key.n == 0) {
         it.keyword = true;
         it.key = STR("keyword");
-    } else if ((it.path = path_dotted(m->paths, it.key, true)) == UINT32_MAX) {
+    } else if ((it.path = sigma_path(m, it.key)) == UINT32_MAX) {
         return sigma_fail(m, key, "the rules name more paths than the limit");
     }
     const char *wrong = NULL;

@@ -221,6 +221,13 @@ static void gather_key(struct gather *g, uint32_t at, const struct path *path)
     gather_fields(g, g->r->fields + o->from, o->n, path);
 }
 
+static void gather_members(struct gather *g, uint32_t at)
+{
+    const struct object *o = record_object(g->r, at);
+    for (uint32_t i = 0; i < o->n; i++)
+        gather_one(g, &g->r->fields[o->from + i]);
+}
+
 static void gather_index(struct gather *g, const struct val *arr, uint32_t index)
 {
     struct field f;
@@ -241,6 +248,8 @@ static void gather_below(struct gather *g, const struct path *path)
     for (uint32_t i = 0; i < up->n; i++) {
         if (path->kind == PATH_KEY && up->v[i].kind == VAL_OBJ)
             gather_key(g, up->v[i].at, path);
+        else if (path->kind == PATH_INDEX && path->index == PATH_ANY && up->v[i].kind == VAL_OBJ)
+            gather_members(g, up->v[i].at);
         else if (path->kind == PATH_INDEX && up->v[i].kind == VAL_ARR)
             gather_index(g, &up->v[i], path->index);
     }

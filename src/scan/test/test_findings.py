@@ -181,6 +181,39 @@ class Correlations(Folder):
         self.assertEqual(self.times(again, type="temporal_ordered", rules=["A", "B", "C"]),
                          ["00:01:40"])
 
+    def test_conditions_over_names(self):
+        abc = {"type": "temporal", "rules": ["A", "B", "C"]}
+
+        def found(order, condition, **more):
+            records = [record(i * 10, n) for i, n in enumerate(order)]
+            return self.times(records, **{**abc, **more, "condition": condition})
+        self.assertEqual(found("CBA", "A and B and C"), ["00:00:20"])
+        self.assertEqual(found("BA", "A AND (B or C)"), ["00:00:10"])
+        self.assertEqual(found("CA", "A and (B or C)"), ["00:00:10"])
+        self.assertEqual(found("BC", "A and (B or C)"), [])
+        self.assertEqual(found("C", "A and B or C"), ["00:00:00"])
+        # The rules may be named by the condition alone.
+        self.assertEqual(found("BA", "A and B", rules=[]), ["00:00:10"])
+        # What did not happen is told when the minute that began with the first event is over.
+        self.assertEqual(found("A", "A and not (B or C)"), ["00:00:00"])
+        self.assertEqual(found("AA", "A and not (B or C)"), ["00:00:10"])
+        self.assertEqual(found("AB", "A and not (B or C)"), [])
+        self.assertEqual(found("CA", "A and not (B or C)"), [])
+        self.assertEqual(found("CBA", "A and B and not not C"), ["00:00:20"])
+        late = [record(0, "A"), record(61, "B"), record(122, "A")]
+        self.assertEqual(self.times(late, type="temporal", rules=["A", "B"],
+                                    condition="A and not B"), ["00:00:00", "00:02:02"])
+        # Of ordered rules only "and" is known, which is what is asked of them anyway.
+        for order, want in (("ABC", ["00:00:20"]), ("ACB", [])):
+            self.assertEqual(found(order, "A and B and C", type="temporal_ordered"), want)
+
+    def test_conditions_over_names_keep_groups_apart(self):
+        corr = dict(type="temporal", rules=["A", "B"], condition="A and not B",
+                    **{"group-by": ["sourceIPAddress"]})
+        records = [record(s, n, sourceIPAddress=f"192.0.2.{ip}")
+                   for s, n, ip in ((0, "A", 1), (1, "A", 2), (2, "B", 1), (3, "B", 3))]
+        self.assertEqual(self.times(records, **corr), ["00:00:01"])
+
     def test_aliases(self):
         corr = self.correlation(type="temporal", rules=["A", "B"], **{"group-by": ["ip"]},
                                 aliases={"ip": {"A": "x.from", "B": "x.to"}})

@@ -362,7 +362,7 @@ static const struct {
     {"r.filter", "", "1:1", "empty"},
     {"r.filter", "{ ($.a = 1) AND ($.b = 2) }", "1:13", "&&, || or a closing }"},
     {"r.filter", "{ $.a == 1 }", "1:8", "one ="},
-    {"r.filter", "{ $.* = 1 }", "1:", "in place of a name"},
+    {"r.filter", "{ $.*[*] = 1 }", "1:", "stands behind a name"},
     {"r.filter", "{ $.a[0][*] = 1 }", "1:", "behind a name"},
     {"r.filter", "{ $.a[*][0] = 1 }", "1:", "behind [*]"},
     {"r.json", "{\"source\": \"aws.iam\", \"detail\": {\"a\": [1]}}", "1:3", "value is a list"},
@@ -417,7 +417,22 @@ static const struct {
     {"c.yml", "title: c\ncorrelation:\n  type: value_count\n  rules: a\n  timespan: 5m\n"
               "  condition: {gte: 5}\n", "6:3", "needs a field"},
     {"c.yml", "title: c\ncorrelation:\n  type: temporal\n  rules: [a, b]\n  timespan: 5m\n"
-              "  condition: a and b\n", "6:14", "names of rules"},
+              "  condition: a and b or d\n", "6:25", "not among"},
+    {"c.yml", "title: c\ncorrelation:\n  type: temporal\n  rules: [a, b]\n  timespan: 5m\n"
+              "  condition: a or not a\n", "4:", "does not name this rule"},
+    {"c.yml", "title: c\ncorrelation:\n  type: temporal\n  rules: [a, b]\n  timespan: 5m\n"
+              "  condition: a or not b\n", "6:14", "no event at all"},
+    {"c.yml", "title: c\ncorrelation:\n  type: temporal\n  rules: [a, b]\n  timespan: 5m\n"
+              "  condition: (a and b\n", "6:14", ") is missing"},
+    {"c.yml", "title: c\ncorrelation:\n  type: temporal\n  rules: [a, b]\n  timespan: 5m\n"
+              "  condition: 1 of them\n", "6:14", "not among"},
+    {"c.yml", "title: c\ncorrelation:\n  type: temporal\n  rules: [a, b]\n  timespan: 5m\n"
+              "  condition: a and b | count() > 1\n", "6:", "behind the condition"},
+    {"c.yml", "title: c\ncorrelation:\n  type: temporal_ordered\n  rules: [a, b]\n"
+              "  timespan: 5m\n  condition: a or b\n", "6:14", "by \"and\" only"},
+    {"c.yml", "title: c\ncorrelation:\n  type: event_count\n  rules: [a, b]\n"
+              "  timespan: 5m\n  condition: a and b\n", "6:14", "needs a count"},
+    {"g.yml", "action: global\ntitle: t\nlogsource: {product: aws}\n", "1:1", "first version"},
     {"c.yml", "title: c\ncorrelation:\n  type: temporal\n  rules: [a]\n  timespan: 5m\n"
               "  group-by: [u]\n  aliases: {u: {b: x}}\n", "7:", "does not name"},
     {"c.yml", "title: c\nid: c\ncorrelation:\n  type: temporal\n  rules: [a]\n  timespan: 5m\n",
@@ -488,6 +503,24 @@ static void test_other_products(void **state)
     rules_free(rs);
 }
 
+/* Neither an id nor a name has to be given: the file and the line tell the rules apart. */
+static void test_rules_without_a_name(void **state)
+{
+    (void)state;
+    struct rules *rs = rules_new();
+    rules_load_text(rs, STR("x/bunch.yml"),
+                    STR("title: a\ndetection:\n  s:\n    a: 1\n  condition: s\n---\n"
+                        "title: b\ndetection:\n  s:\n    a: 2\n  condition: s\n---\n"
+                        "title: c\nid: c\ncorrelation:\n  type: event_count\n"
+                        "  rules: [bunch, 'bunch:7']\n  timespan: 1m\n  condition: {gte: 2}\n"));
+    rules_finish(rs);
+    assert_int_equal(rs->faults.n, 0);
+    assert_int_equal(rs->rules.n, 3);
+    assert_true(str_is(rs->rules.v[0].id, "bunch"));
+    assert_true(str_is(rs->rules.v[1].id, "bunch:7"));
+    rules_free(rs);
+}
+
 /* 300 correlations, each by fields of its own, over one rule: bounded, and said. */
 static void test_correlations_that_ask_too_much(void **state)
 {
@@ -548,6 +581,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_filters),           cmocka_unit_test(test_placeholders),
         cmocka_unit_test(test_elsewhere),         cmocka_unit_test(test_wildcards),
         cmocka_unit_test(test_wildcards_are_linear),
+        cmocka_unit_test(test_rules_without_a_name),
         cmocka_unit_test(test_correlations_that_ask_too_much),
         cmocka_unit_test(test_faults),            cmocka_unit_test(test_cycles_and_chains),
         cmocka_unit_test(test_other_products),    cmocka_unit_test(test_yaml_that_grows),
