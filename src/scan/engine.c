@@ -518,6 +518,12 @@ struct err *engine_run(struct engine *en, struct scan_source source, struct sour
     return run.failed;
 }
 
+void engine_matched(struct engine *en)
+{
+    matcher_free(en->matcher);
+    en->matcher = NULL;
+}
+
 void engine_clear(struct engine *en)
 {
     for (size_t i = 0; i < en->n_faults; i++) {
@@ -527,5 +533,5 @@ void engine_clear(struct engine *en)
     free(en->fault_list);
     findings_free(en->findings);
     baseline_free(en->baseline);
-    matcher_free(en->matcher);
+    engine_matched(en);
 }

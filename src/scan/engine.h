@@ -50,6 +50,7 @@ enum { ENGINE_THREADS_MAX = 64, FAULTS_LISTED_MAX = 10000 };
 void engine_paths(struct rules *rs);
 struct err *engine_run(struct engine *en, struct scan_source source, struct source_notes *notes)
     MUST_CHECK;
+void engine_matched(struct engine *en); /* the matcher is needed no more */
 void engine_clear(struct engine *en);
 void engine_fault(void *engine, const char *name, const char *what);
 

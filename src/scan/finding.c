@@ -33,7 +33,9 @@ struct findings {
     size_t n_runs, runs_cap;
 };
 
-enum { RUNS_MAX = 1 << 20, MERGE_BYTES = 4 * 1024 * 1024, READ_MIN = 4096, READ_MAX = 256 * 1024 };
+/* More runs than RUNS_TOGETHER are made fewer first: each that is read needs its room. */
+enum { RUNS_MAX = 1 << 20, RUNS_TOGETHER = 128, READ_BYTES = 32 * 1024, WRITE_BYTES = 64 * 1024,
+       TEXT_BYTES_MAX = 2 * 1024 * 1024 };
 
 struct err *findings_new(int lanes, size_t lane_bytes, struct findings **out)
 {
@@ -158,43 +160,97 @@ static struct err *note_run(struct findings *fs, int64_t from, int64_t n)
     return NULL;
 }
 
+/* -- writing a run -- */
+struct writer {
+    struct findings *fs;
+    int64_t at; /* in the file, where p[0] comes */
+    size_t n;
+    struct err *failed;
+    char p[WRITE_BYTES];
+};
+
+static void flush(struct writer *w)
+{
+    if (w->failed == NULL)
+        w->failed = write_all(w->fs->fd, w->p, w->n, w->at);
+    w->at += (int64_t)w->n;
+    w->n = 0;
+}
+
+static void put(struct writer *w, const char *p, size_t n)
+{
+    while (n > 0) {
+        size_t some = sizeof w->p - w->n < n ? sizeof w->p - w->n : n;
+        memcpy(w->p + w->n, p, some);
+        w->n += some;
+        p += some;
+        n -= some;
+        if (w->n == sizeof w->p)
+            flush(w);
+    }
+}
+
+static struct writer *writer_new(struct findings *fs, int64_t at)
+{
+    struct writer *w = malloc(sizeof *w);
+    CHECK(w != NULL);
+    w->fs = fs;
+    w->at = at;
+    w->n = 0;
+    w->failed = NULL;
+    return w;
+}
+
+/* Where the run ends. */
+static struct err *writer_end(struct writer *w, int64_t *out_end)
+{
+    flush(w);
+    *out_end = w->at;
+    struct err *e = w->failed;
+    free(w);
+    return e;
+}
+
 static struct err *spill(struct findings *fs, struct lane *l)
 {
     sort_lane(l);
-    char *sorted = malloc(l->n);
-    CHECK(sorted != NULL);
-    size_t n = 0;
+    pthread_mutex_lock(&fs->lock);
+    struct err *e = open_file(fs);
+    int64_t at = fs->end, end;
+    fs->end += (int64_t)l->n;
+    if (e == NULL)
+        e = note_run(fs, at, (int64_t)l->n);
+    pthread_mutex_unlock(&fs->lock);
+    TRY(e);
+    struct writer *w = writer_new(fs, at);
     for (size_t i = 0; i < l->count; i++) {
         uint32_t size;
         memcpy(&size, l->p + l->at[i], sizeof size);
-        memcpy(sorted + n, l->p + l->at[i], size);
-        n += size;
+        put(w, l->p + l->at[i], size);
     }
-    pthread_mutex_lock(&fs->lock);
-    struct err *e = open_file(fs);
-    int64_t at = fs->end;
-    fs->end += (int64_t)n;
-    if (e == NULL)
-        e = note_run(fs, at, (int64_t)n);
-    pthread_mutex_unlock(&fs->lock);
-    if (e == NULL)
-        e = write_all(fs->fd, sorted, n, at);
-    free(sorted);
     l->n = l->count = 0;
-    return e;
+    return writer_end(w, &end);
+}
+
+/* -- packing -- */
+static size_t head_of(const struct finding *f, struct head *out)
+{
+    *out = (struct head){.rule = f->rule, .time_ms = f->time_ms, .offset = f->offset};
+    size_t size = sizeof *out;
+    for (int i = 0; i < F_TEXTS; i++) {
+        out->n[i] = (uint32_t)f->text[i].n;
+        size += f->text[i].n;
+    }
+    size = (size + 7) & ~(size_t)7;
+    out->size = (uint32_t)size;
+    return size;
 }
 
 struct err *findings_add(struct findings *fs, int lane, const struct finding *f)
 {
     struct lane *l = &fs->lanes[lane];
-    struct head h = {.rule = f->rule, .time_ms = f->time_ms, .offset = f->offset};
-    size_t size = sizeof h;
-    for (int i = 0; i < F_TEXTS; i++) {
-        h.n[i] = (uint32_t)f->text[i].n;
-        size += f->text[i].n;
-    }
-    size = (size + 7) & ~(size_t)7;
-    h.size = (uint32_t)size;
+    struct head h;
+    size_t size = head_of(f, &h);
     if (size > l->cap)
         return err_new(ERR_LIMIT, "A finding is too large to keep.");
     if (l->n + size > l->cap)
@@ -219,6 +275,20 @@ struct err *findings_add(struct findings *fs, int lane, const struct finding *f)
     }
     l->n += size;
     return NULL;
+}
+
+static void put_finding(void *ctx, const struct finding *f)
+{
+    static const char zeros[8];
+    struct writer *w = ctx;
+    struct head h;
+    size_t size = head_of(f, &h), n = sizeof h;
+    put(w, (const char *)&h, sizeof h);
+    for (int i = 0; i < F_TEXTS; i++) {
+        put(w, f->text[i].p, f->text[i].n);
+        n += f->text[i].n;
+    }
+    put(w, zeros, size - n);
 }
 
 /* -- merging -- */
@@ -300,7 +370,7 @@ static void sift(struct reader **heap, size_t n, size_t i)
 static struct err *merge(struct findings *fs, struct reader **heap, size_t n, findings_see *see,
                          void *ctx, uint64_t *doubles)
 {
-    struct buf last_id = BUF_INIT(READ_MAX * 8), last_note = BUF_INIT(READ_MAX * 8);
+    struct buf last_id = BUF_INIT(TEXT_BYTES_MAX), last_note = BUF_INIT(TEXT_BYTES_MAX);
     int64_t last_time = 0;
     uint32_t last_rule = UINT32_MAX;
     struct err *e = NULL;
@@ -347,26 +417,30 @@ static struct err *spill_rest(struct findings *fs)
     return NULL;
 }
 
-struct err *findings_merge(struct findings *fs, findings_see *see, void *ctx, uint64_t *out_doubles)
+static void reader_open(struct reader *r, const struct run *run)
 {
-    TRY(spill_rest(fs));
-    size_t total = fs->n_runs + (size_t)fs->n_lanes, n = 0;
-    struct reader *readers = calloc(total, sizeof *readers);
-    struct reader **heap = calloc(total, sizeof *heap);
+    r->at = run->from;
+    r->end = run->from + run->n;
+    r->cap = READ_BYTES;
+    r->p = malloc(READ_BYTES);
+    CHECK(r->p != NULL);
+}
+
+/* `runs` of them, and with `lanes` what is in memory. */
+static struct err *merge_some(struct findings *fs, const struct run *runs, size_t n_runs,
+                              bool lanes, findings_see *see, void *ctx, uint64_t *doubles)
+{
+    size_t total = n_runs + (lanes ? (size_t)fs->n_lanes : 0), n = 0;
+    struct reader *readers = calloc(total + 1, sizeof *readers);
+    struct reader **heap = calloc(total + 1, sizeof *heap);
     CHECK(readers != NULL && heap != NULL);
-    size_t each = MERGE_BYTES / (fs->n_runs + 1);
-    each = each < READ_MIN ? READ_MIN : each > READ_MAX ? READ_MAX : each;
     struct err *e = NULL;
     for (size_t i = 0; i < total && e == NULL; i++) {
         struct reader *r = &readers[i];
-        if (i < fs->n_runs) {
-            r->at = fs->runs[i].from;
-            r->end = r->at + fs->runs[i].n;
-            r->cap = each;
-            r->p = malloc(each);
-            CHECK(r->p != NULL);
+        if (i < n_runs) {
+            reader_open(r, &runs[i]);
         } else {
-            r->lane = &fs->lanes[i - fs->n_runs];
+            r->lane = &fs->lanes[i - n_runs];
             if (r->lane->count > 0)
                 sort_lane(r->lane);
         }
@@ -375,14 +449,48 @@ struct err *findings_merge(struct findings *fs, findings_see *see, void *ctx, ui
         if (more)
             heap[n++] = r;
     }
-    uint64_t doubles = 0;
     if (e == NULL)
-        e = merge(fs, heap, n, see, ctx, &doubles);
+        e = merge(fs, heap, n, see, ctx, doubles);
     for (size_t i = 0; i < total; i++)
         free(readers[i].p);
     free(readers);
     free(heap);
-    if (e == NULL && out_doubles != NULL)
-        *out_doubles = doubles;
     return e;
+}
+
+/* One run of the first ones, behind the others. */
+static struct err *merge_first(struct findings *fs, uint64_t *doubles)
+{
+    struct run one = {.from = fs->end};
+    int64_t end = 0;
+    struct writer *w = writer_new(fs, one.from);
+    struct err *e = merge_some(fs, fs->runs, RUNS_TOGETHER, false, put_finding, w, doubles);
+    struct err *late = writer_end(w, &end);
+    if (e != NULL) {
+        err_free(late);
+        return e;
+    }
+    TRY(late);
+    /* Their room on the disk is given back where the filesystem can do that. */
+    for (size_t i = 0; i < RUNS_TOGETHER; i++)
+        (void)fallocate(fs->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, fs->runs[i].from,
+                        fs->runs[i].n);
+    one.n = end - one.from;
+    fs->end = end;
+    fs->n_runs -= RUNS_TOGETHER;
+    memmove(fs->runs, fs->runs + RUNS_TOGETHER, fs->n_runs * sizeof *fs->runs);
+    fs->runs[fs->n_runs++] = one;
+    return NULL;
+}
+
+struct err *findings_merge(struct findings *fs, findings_see *see, void *ctx, uint64_t *out_doubles)
+{
+    uint64_t doubles = 0;
+    TRY(spill_rest(fs));
+    while (fs->n_runs > RUNS_TOGETHER)
+        TRY(merge_first(fs, &doubles));
+    TRY(merge_some(fs, fs->runs, fs->n_runs, true, see, ctx, &doubles));
+    if (out_doubles != NULL)
+        *out_doubles = doubles;
+    return NULL;
 }

@@ -1,10 +1,11 @@
 /* finding.h: findings in order, however many, in bounded memory.
  *
  * Workers add findings in any order; each worker's buffer is sorted when full and written as a run
- * to a file without a name. findings_merge() gives them all in the order of time, event, rule, file
- * and offset, without the doubles that CloudTrail's deliveries bring: equal rule, time and eventID.
- * It can be called any number of times. Thread rule: findings_add with one `lane` for each thread;
- * the rest by one. */
+ * to a file without a name; many runs are merged in steps. findings_merge() gives them all in the
+ * order of time, event, rule, file and offset, without the doubles that CloudTrail's deliveries
+ * bring: equal rule, time and eventID. It can be called any number of times; doubles that were left
+ * out in steps are told by the first call. Thread rule: findings_add with one `lane` for each
+ * thread; the rest by one. */
 #ifndef WARD_SCAN_FINDING_H
 #define WARD_SCAN_FINDING_H
 

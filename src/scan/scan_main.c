@@ -470,6 +470,7 @@ static struct err *scan(struct options *o, struct engine *en, uint64_t *out_foun
     }
     struct err *e = engine_run(en, source, &notes);
     source.clear(source.ctx);
+    engine_matched(en);
     memory_give_back(); /* what the workers had: sorting needs as much again */
     if (progress.shown)
         fputs("\r\x1b[K", stderr);
