@@ -11,6 +11,7 @@
 struct str enc_hex(struct arena *a, struct str bytes); /* lower case */
 void enc_hex_into(struct buf *b, struct str bytes);
 bool dec_hex(struct arena *a, struct str text, struct str *out);
+bool dec_hex_into(struct str text, unsigned char *out); /* of text.n / 2 bytes */
 
 struct str enc_base64(struct arena *a, struct str bytes);
 void enc_base64_into(struct buf *b, struct str bytes);

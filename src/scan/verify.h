@@ -48,8 +48,12 @@ bool digest_name_of(struct str name, struct digest_name *out);
 
 struct verify_file { /* one that was found */
     struct str folder, name;
-    uint32_t hash;
     atomic_uint claims; /* digests that name it */
+};
+
+struct verify_slot {
+    struct verify_file *file; /* NULL: free */
+    uint32_t hash;
 };
 
 
@@ -90,7 +94,7 @@ struct verify {
     VEC(struct str) digest_paths;
     VEC(struct digest *) digests;
     VEC(struct public_key) keys;
-    struct verify_file **files; /* a hash table by the place's tail, digests too */
+    struct verify_slot *files; /* a hash table by the place's tail, digests too */
     size_t files_cap, n_files, n_other; /* other: not of CloudTrail */
     struct str last_folder;
     struct arena *worker_arenas[VERIFY_THREADS_MAX];

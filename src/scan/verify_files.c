@@ -137,26 +137,27 @@ static bool is_file(const struct verify_file *f, struct str tail)
            str_ends(f->folder, str_take(tail, n));
 }
 
-static size_t slot_of(const struct verify *v, struct str tail, uint32_t hash)
+static struct verify_slot *slot_of(const struct verify *v, struct str tail, uint32_t hash)
 {
     size_t i = hash & (v->files_cap - 1);
-    while (v->files[i] != NULL && (v->files[i]->hash != hash || !is_file(v->files[i], tail)))
+    while (v->files[i].file != NULL &&
+           (v->files[i].hash != hash || !is_file(v->files[i].file, tail)))
         i = (i + 1) & (v->files_cap - 1);
-    return i;
+    return &v->files[i];
 }
 
 static void grow(struct verify *v)
 {
-    struct verify_file **old = v->files;
+    struct verify_slot *old = v->files;
     size_t n = v->files_cap;
     v->files_cap = n == 0 ? TABLE_MIN : n * 2;
-    v->files = calloc(v->files_cap, sizeof(struct verify_file *));
+    v->files = calloc(v->files_cap, sizeof *v->files);
     CHECK(v->files != NULL);
     for (size_t i = 0; i < n; i++) {
-        if (old[i] == NULL)
+        if (old[i].file == NULL)
             continue;
-        size_t k = old[i]->hash & (v->files_cap - 1);
-        while (v->files[k] != NULL)
+        size_t k = old[i].hash & (v->files_cap - 1);
+        while (v->files[k].file != NULL)
             k = (k + 1) & (v->files_cap - 1);
         v->files[k] = old[i];
     }
@@ -165,13 +166,13 @@ static void grow(struct verify *v)
 
 struct verify_file *verify_file_get(const struct verify *v, const struct place *p)
 {
-    return v->files_cap == 0 ? NULL : v->files[slot_of(v, p->tail, hash_of(p->tail))];
+    return v->files_cap == 0 ? NULL : slot_of(v, p->tail, hash_of(p->tail))->file;
 }
 
 struct verify_file *verify_file_each(const struct verify *v, size_t *i)
 {
     while (*i < v->files_cap) {
-        struct verify_file *f = v->files[(*i)++];
+        struct verify_file *f = v->files[(*i)++].file;
         if (f != NULL)
             return f;
     }
@@ -206,25 +207,24 @@ static void note_double(struct verify *v, struct verify_file *f, struct str path
     verify_note(v, other, "double", "it is there twice; only %.*s was checked", STR_ARG(kept));
 }
 
-/* false: it was there already, under another folder. */
-static bool put(struct verify *v, struct str path, const struct place *p)
+/* NULL: it was there already, under another folder. */
+static struct verify_file *put(struct verify *v, struct str path, const struct place *p)
 {
     if (v->n_files * 2 >= v->files_cap)
         grow(v);
     uint32_t hash = hash_of(p->tail);
-    size_t i = slot_of(v, p->tail, hash);
+    struct verify_slot *slot = slot_of(v, p->tail, hash);
     struct str folder = folder_of(v, path, p);
-    if (v->files[i] != NULL) {
-        note_double(v, v->files[i], path, folder);
-        return false;
+    if (slot->file != NULL) {
+        note_double(v, slot->file, path, folder);
+        return NULL;
     }
     struct verify_file *f = ARENA_NEW(v->a, struct verify_file);
     f->folder = folder;
     f->name = arena_str(v->a, p->name);
-    f->hash = hash;
-    v->files[i] = f;
+    *slot = (struct verify_slot){f, hash};
     v->n_files++;
-    return true;
+    return f;
 }
 
 static bool in_window(const struct verify *v, const struct place *p)
@@ -244,8 +244,15 @@ static bool astray(struct str path)
            str_find(key, STR("/CloudTrail-Digest/")) >= 0;
 }
 
-static void see(struct verify *v, const struct scan_object *o)
+/* Its digests, which are few, are listed in `digests`. */
+struct listing {
+    struct verify *v;
+    VEC(struct verify_file *) digests;
+};
+
+static void see(struct listing *l, const struct scan_object *o)
 {
+    struct verify *v = l->v;
     struct place p;
     struct str path = str_c(o->name.p);
     if (!place_of(path, &p)) {
@@ -261,8 +268,11 @@ static void see(struct verify *v, const struct scan_object *o)
         verify_fault(v, o->name.p, "more files than are kept: verify a part of the archive");
         return;
     }
-    if (!put(v, path, &p))
+    struct verify_file *f = put(v, path, &p);
+    if (f == NULL)
         return;
+    if (str_is(p.kind, "CloudTrail-Digest"))
+        VEC_PUSH(v->a, &l->digests, f);
     v->progress.files++;
     v->progress.bytes += o->size;
 }
@@ -273,28 +283,26 @@ static int by_text(const void *x, const void *y)
 }
 
 /* A digest that ends within the time asked for. */
-static bool is_digest(const struct verify *v, struct str path)
+static bool in_time(const struct verify *v, struct str path)
 {
     struct place p;
-    return place_of(path, &p) && str_is(p.kind, "CloudTrail-Digest") &&
+    return place_of(path, &p) &&
            (v->since_ms == INT64_MIN || p.time_ms == INT64_MIN || p.time_ms > v->since_ms);
 }
 
 void verify_list(struct verify *v)
 {
+    struct listing l = {.v = v};
     struct scan_object o = {0};
     buf_init(&o.name, 64 * 1024);
     while (v->source.next(v->source.ctx, &o)) {
-        see(v, &o);
+        see(&l, &o);
         verify_show_progress(v);
     }
     buf_clear(&o.name);
-    struct verify_file *f;
-    for (size_t i = 0; (f = verify_file_each(v, &i)) != NULL;) {
-        if (str_find(f->folder, STR("CloudTrail-Digest/")) < 0)
-            continue;
-        struct str path = verify_file_path(v->a, f);
-        if (is_digest(v, path))
+    for (size_t i = 0; i < l.digests.n; i++) {
+        struct str path = verify_file_path(v->a, l.digests.v[i]);
+        if (in_time(v, path))
             VEC_PUSH(v->a, &v->digest_paths, path);
     }
     /* By name, so that the same archive is read in the same order wherever it lies. */

@@ -378,7 +378,7 @@ enum { SHOW_EVERY_MS = 200 };
 void verify_show_progress(struct verify *v)
 {
     struct verify_progress *p = &v->progress;
-    int64_t now = clock_mono_ms();
+    int64_t now = p->on ? clock_mono_ms() : 0;
     if (!p->on || now - p->shown_ms < SHOW_EVERY_MS)
         return;
     p->shown_ms = now;

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "../core/clock.h"
+#include "../core/enc.h"
 #include "verify.h"
 
 enum { OUT_BYTES = 12 * 1024 * 1024, SIDE_BYTES_MAX = 1024 * 1024, PROGRESS_MS = 250,
@@ -202,21 +203,9 @@ static const char *take_members(struct worker *w, const struct jv *j, struct dig
 }
 
 /* -- log files --------------------------------------------------------------------------------- */
-/* The digits of a hash come in no order that a processor could guess: without branches. */
 static bool sha_of(struct str hex, unsigned char out[SHA256_SIZE])
 {
-    unsigned bad = 0;
-    for (size_t i = 0; i < SHA256_SIZE && hex.n == 2 * SHA256_SIZE; i++) {
-        unsigned value = 0;
-        for (int k = 0; k < 2; k++) {
-            unsigned c = (unsigned char)hex.p[2 * i + (size_t)k], digit = c - '0';
-            unsigned letter = (c | 32) - 'a';
-            bad |= (unsigned)(digit > 9) & (unsigned)(letter > 5);
-            value = value << 4 | (digit <= 9 ? digit : (letter + 10) & 15);
-        }
-        out[i] = (unsigned char)value;
-    }
-    return hex.n == 2 * SHA256_SIZE && bad == 0;
+    return hex.n == 2 * SHA256_SIZE && dec_hex_into(hex, out);
 }
 
 static const char *log_of(const struct jv *f, struct str *out_key, unsigned char *out_sha,
