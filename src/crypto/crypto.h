@@ -88,7 +88,7 @@ bool rsa_verify(struct str public_der, enum hash_kind hash, struct str message,
 struct rsa_public;
 struct rsa_public *rsa_public_new(struct str public_der);
 void rsa_public_free(struct rsa_public *key); /* NULL is fine */
-bool rsa_public_verify(const struct rsa_public *key, enum hash_kind hash, struct str message,
+bool rsa_public_verify(struct rsa_public *key, enum hash_kind hash, struct str message,
                        struct str signature);
 
 #endif
