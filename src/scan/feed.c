@@ -1,25 +1,30 @@
 #include "feed.h"
 
+#include "record_int.h"
 #include "records.h"
+#include "wrap.h"
 
 void feed_init(struct feed *f, const struct paths *paths, struct feed_sink sink)
 {
     *f = (struct feed){.sink = sink};
     record_init(&f->r, paths);
+    buf_init(&f->text, RECORD_BYTES_MAX);
 }
 
 void feed_clear(struct feed *f)
 {
     record_clear(&f->r);
     split_clear(&f->sp);
+    split_clear(&f->inner);
+    buf_clear(&f->text);
 }
 
 void feed_start(struct feed *f)
 {
     f->mode = FEED_OUT;
-    f->wrapped = f->comma = f->any = false;
-    f->depth = 0;
-    f->base = 0;
+    f->wrapped = f->outer = f->comma = f->any = f->known = false;
+    f->depth = f->level = 0;
+    f->base = f->faults = 0;
 }
 
 static bool blank_until(const char *p, size_t from, size_t to)
@@ -38,10 +43,10 @@ struct slice {
     bool last; /* no more text behind it */
 };
 
-static void fault(struct feed *f, const struct slice *s, size_t where, const char *what)
+static void fault(struct feed *f, size_t where, const char *what)
 {
-    (void)s;
-    f->sink.fault(f->sink.ctx, f->base + where, what);
+    if (f->faults++ < FEED_FAULTS_TOLD)
+        f->sink.fault(f->sink.ctx, f->base + where, what);
 }
 
 /* Behind a fault outside any list: the next line may be whole. */
@@ -55,14 +60,22 @@ static bool resync(struct feed *f, struct slice *s, size_t from)
     return false; /* the structure was read with the fault in it: split again */
 }
 
+/* What ends the reading is told however much was told before. */
+static void last_fault(struct feed *f, size_t where, const char *what)
+{
+    f->sink.fault(f->sink.ctx, f->base + where, what);
+}
+
 static bool list_dead(struct feed *f, struct slice *s, size_t where, const char *what)
 {
-    fault(f, s, where, what);
-    fault(f, s, where, "the rest of the file was not read");
+    last_fault(f, where, what);
+    last_fault(f, where, "the rest of the file was not read");
     f->mode = FEED_DEAD;
     s->at = s->n;
     return false;
 }
+
+static const char twice[] = "a name stands twice in a record; each value was tried";
 
 static void emit(struct feed *f, struct slice *s)
 {
@@ -70,7 +83,7 @@ static void emit(struct feed *f, struct slice *s)
     f->records++;
     f->any = true;
     if (f->r.duplicate)
-        fault(f, s, at[f->r.first], "a name stands twice in a record; each value was tried");
+        fault(f, at[f->r.first], twice);
     f->sink.record(f->sink.ctx, &f->r, f->base + at[f->r.first]);
     s->i = f->r.last + 1;
     s->at = at[f->r.last] + 1;
@@ -82,15 +95,112 @@ static bool looks_like_record(const struct record *r)
            r->slot[SLOT_TIME].p != NULL || r->odd;
 }
 
+/* The record at sp->at[i], which may be of the inner split. */
+static bool emit_inner(struct feed *f, const char *p, const struct split *sp, size_t i,
+                       uint64_t offset)
+{
+    size_t list = 0, where = 0;
+    const char *why = "";
+    if (record_walk(&f->r, p, sp, i, false, &list, &why, &where) != WALK_OK ||
+        !looks_like_record(&f->r))
+        return false;
+    f->records++;
+    if (f->r.duplicate)
+        fault(f, (size_t)(offset - f->base), twice);
+    f->sink.record(f->sink.ctx, &f->r, offset);
+    return true;
+}
+
+/* `text` is the inside of a string. */
+static bool emit_text(struct feed *f, struct str text, uint64_t offset)
+{
+    struct split *sp = &f->inner;
+    struct wrapped in;
+    buf_reset(&f->text);
+    buf_str(&f->text, record_unescape(&f->r, text));
+    arena_reset(f->r.a);
+    if (f->text.over || f->text.n == 0)
+        return false;
+    const char *p = f->text.p;
+    split_run(sp, p, f->text.n);
+    if (sp->n == 0 || p[sp->at[0]] != '{' || !blank_until(p, 0, sp->at[0]))
+        return false;
+    size_t end = record_skip(p, sp, 0);
+    if (end < sp->n || (end == sp->n && !blank_until(p, sp->at[end - 1] + 1, f->text.n)))
+        fault(f, (size_t)(offset - f->base), "text behind a record within a text, not read");
+    if (emit_inner(f, p, sp, 0, offset))
+        return true;
+    return wrap_find(p, sp, 0, &in) == WRAP_OBJECT && emit_inner(f, p, sp, in.at, offset);
+}
+
+/* An object that is no record, at sp.at[i]: what it holds. */
+static void unwrap(struct feed *f, const struct slice *s, size_t i)
+{
+    struct wrapped in;
+    uint64_t offset = f->base + f->sp.at[i];
+    bool done = false;
+    f->any = true;
+    switch (wrap_find(s->p, &f->sp, i, &in)) {
+    case WRAP_NOTICE: done = true; break;
+    case WRAP_OBJECT:
+        done = emit_inner(f, s->p, &f->sp, in.at, f->base + f->sp.at[in.at]);
+        break;
+    case WRAP_TEXT: done = emit_text(f, in.text, offset); break;
+    case WRAP_NONE: break;
+    }
+    if (done)
+        return;
+    if (wrap_is_digest(s->p, &f->sp, i))
+        fault(f, f->sp.at[i], "a digest, which holds no records: ward verify reads it");
+    else
+        fault(f, f->sp.at[i], "an object that is no record of CloudTrail's, and holds none");
+}
+
+/* Into the list that the object at s->i holds, if it does. */
+static bool enter(struct feed *f, struct slice *s, bool outer)
+{
+    size_t list = 0;
+    int depth = 0;
+    if (!wrap_list(s->p, &f->sp, s->i, &list, &depth))
+        return false;
+    f->mode = FEED_LIST;
+    f->wrapped = f->any = true;
+    f->outer = outer;
+    f->comma = false;
+    f->level = depth;
+    s->i = list + 1;
+    s->at = f->sp.at[list] + 1;
+    return true;
+}
+
+/* Past a time in front of a record, as CloudWatch Logs exports lines. false: more is needed. */
+static bool past_stamp(struct feed *f, struct slice *s)
+{
+    while (s->at < s->n && blank_until(s->p, s->at, s->at + 1))
+        s->at++;
+    if (s->at == s->n || s->p[s->at] < '0' || s->p[s->at] > '9')
+        return true;
+    if (s->n - s->at < WRAP_STAMP_MAX && !s->last)
+        return false;
+    size_t to = s->at + wrap_stamp(s->p + s->at, s->n - s->at);
+    if (to == s->at || to == s->n || s->p[to] != '{')
+        return true;
+    for (s->at = to; s->i < f->sp.n && f->sp.at[s->i] < to;)
+        s->i++;
+    return true;
+}
+
 /* Outside: an object, a list, or nothing more. false: end of the slice, or split again. */
 static bool step_out(struct feed *f, struct slice *s)
 {
     const struct split *sp = &f->sp;
+    if (!past_stamp(f, s))
+        return false;
     if (s->i >= sp->n) {
         if (blank_until(s->p, s->at, s->n)) {
             s->at = s->n;
         } else if (s->last) {
-            fault(f, s, s->at, "text that is not JSON");
+            fault(f, s->at, "text that is not JSON");
             resync(f, s, s->at);
         }
         return false;
@@ -98,12 +208,12 @@ static bool step_out(struct feed *f, struct slice *s)
     size_t pos = sp->at[s->i];
     char c = s->p[pos];
     if (!blank_until(s->p, s->at, pos) || (c != '{' && c != '[')) {
-        fault(f, s, s->at, "text that is not a JSON object");
+        fault(f, s->at, "text that is not a JSON object");
         return resync(f, s, s->at);
     }
     if (c == '[') {
         f->mode = FEED_LIST;
-        f->wrapped = f->comma = false;
+        f->wrapped = f->outer = f->comma = false;
         s->at = pos + 1;
         s->i++;
         return true;
@@ -116,22 +226,26 @@ static bool step_out(struct feed *f, struct slice *s)
             emit(f, s);
             return true;
         }
-        fault(f, s, pos, "an object with neither \"Records\" nor the members of a record");
-        s->i = f->r.last + 1;
-        s->at = sp->at[f->r.last] + 1;
+        if (enter(f, s, false))
+            return true;
+        list = f->r.last;
+        unwrap(f, s, s->i);
+        s->i = list + 1;
+        s->at = sp->at[list] + 1;
         return true;
     case WALK_RECORDS:
         f->mode = FEED_LIST;
         f->wrapped = true;
-        f->comma = false;
+        f->outer = f->comma = false;
         f->any = true;
+        f->level = 1;
         s->i = list + 1;
         s->at = sp->at[list] + 1;
         return true;
-    case WALK_MORE: return false;
+    case WALK_MORE: return enter(f, s, false);
     case WALK_BAD: break;
     }
-    fault(f, s, where, why);
+    fault(f, where, why);
     return resync(f, s, where);
 }
 
@@ -141,8 +255,16 @@ static bool list_end(struct feed *f, struct slice *s, size_t pos)
     s->at = pos + 1;
     f->any = true;
     f->mode = f->wrapped ? FEED_TAIL : FEED_OUT;
-    f->depth = 1;
+    f->depth = f->level;
     return true;
+}
+
+static void other_element(struct feed *f, struct slice *s)
+{
+    size_t last = f->r.last;
+    unwrap(f, s, s->i);
+    s->i = last + 1;
+    s->at = f->sp.at[last] + 1;
 }
 
 static bool step_list(struct feed *f, struct slice *s)
@@ -169,17 +291,22 @@ static bool step_list(struct feed *f, struct slice *s)
         const char *why = "";
         switch (record_walk(&f->r, s->p, sp, s->i, false, &list, &why, &where)) {
         case WALK_OK:
-            emit(f, s);
+            if (looks_like_record(&f->r))
+                emit(f, s);
+            else if (!f->wrapped && enter(f, s, true))
+                return true;
+            else
+                other_element(f, s);
             f->comma = true;
             return true;
-        case WALK_MORE: return false;
+        case WALK_MORE: return !f->wrapped && enter(f, s, true);
         default: return list_dead(f, s, where, why);
         }
     }
     if (c == ']' && blank_until(s->p, s->at, pos))
         return list_end(f, s, pos);
     if (c == ',' || c == ']') { /* null, 5, "text" */
-        fault(f, s, s->at, "an element of the list is not an object");
+        fault(f, s->at, "an element of the list is not an object");
         s->at = pos;
         f->comma = true;
         return true;
@@ -196,7 +323,7 @@ static bool step_tail(struct feed *f, struct slice *s)
         char c = s->p[pos];
         if (c == ':' && f->depth == 1 && s->i + 1 < sp->n && s->p[sp->at[s->i + 1]] == '[' &&
             pos >= s->at + 9 && memcmp(s->p + pos - 9, "\"Records\"", 9) == 0) {
-            fault(f, s, pos, "\"Records\" stands twice; both lists are read");
+            fault(f, pos, "\"Records\" stands twice; both lists are read");
             f->mode = FEED_LIST;
             f->comma = false;
             s->i += 2;
@@ -211,7 +338,9 @@ static bool step_tail(struct feed *f, struct slice *s)
         if (c != ':' && !(c == ',' && f->depth == 1))
             s->at = pos + 1;
         if (f->depth == 0) {
-            f->mode = FEED_OUT;
+            f->mode = f->outer ? FEED_LIST : FEED_OUT;
+            f->comma = f->outer;
+            f->wrapped = f->outer = false;
             s->at = pos + 1;
             s->i++;
             return true;
@@ -222,6 +351,12 @@ static bool step_tail(struct feed *f, struct slice *s)
 
 static void run_slice(struct feed *f, struct slice *s)
 {
+    if (f->mode == FEED_LINE) {
+        const char *lf = memchr(s->p, '\n', s->n);
+        s->at = lf == NULL ? s->n : (size_t)(lf - s->p) + 1;
+        f->mode = lf == NULL ? FEED_LINE : FEED_OUT;
+        return;
+    }
     split_run(&f->sp, s->p, s->n);
     bool on = true;
     while (on) {
@@ -229,7 +364,7 @@ static void run_slice(struct feed *f, struct slice *s)
         case FEED_OUT: on = step_out(f, s); break;
         case FEED_LIST: on = step_list(f, s); break;
         case FEED_TAIL: on = step_tail(f, s); break;
-        case FEED_DEAD:
+        default:
             s->at = s->n;
             on = false;
             break;
@@ -237,32 +372,73 @@ static void run_slice(struct feed *f, struct slice *s)
     }
 }
 
+static void too_large(struct feed *f, struct slice *s)
+{
+    static const char what[] = "a record is larger than 1 MiB";
+    if (f->mode != FEED_OUT) {
+        list_dead(f, s, 0, what);
+        return;
+    }
+    fault(f, 0, what);
+    f->any = true;
+    f->mode = FEED_LINE;
+}
+
 static void check_utf8(struct feed *f, const struct slice *s)
 {
     if (!f->sp.ascii && !records_utf8_valid(s->p, s->at))
-        fault(f, s, 0, "text that is not valid UTF-8, at or behind this place");
+        fault(f, 0, "text that is not valid UTF-8, at or behind this place");
 }
 
-static void ends(struct feed *f, const char *p, size_t n)
+static void ends(struct feed *f, size_t n)
 {
-    struct slice s = {.p = p, .n = n};
     if (f->mode == FEED_OUT && n > 0)
-        fault(f, &s, 0, "the text ends within a record");
+        last_fault(f, 0, "the text ends within a record");
     else if (f->mode == FEED_LIST || f->mode == FEED_TAIL)
-        fault(f, &s, n, "the text ends within the list of records");
+        last_fault(f, n, "the text ends within the list of records");
     else if (!f->any && f->mode != FEED_DEAD)
-        fault(f, &s, 0, "the file has no records");
+        last_fault(f, 0, "the file has no records");
+    if (f->faults > FEED_FAULTS_TOLD) {
+        char more[80];
+        snprintf(more, sizeof more, "%llu more faults in this file, which are not listed",
+                 (unsigned long long)(f->faults - FEED_FAULTS_TOLD));
+        last_fault(f, n, more);
+    }
     f->base += n;
+}
+
+/* A file's beginning: how much of it is taken, or SIZE_MAX when there is too little to tell. */
+static size_t head(struct feed *f, const char *p, size_t n, bool last)
+{
+    static const char mark[] = "\xef\xbb\xbf"; /* of UTF-8; editors put it there */
+    if (n < FEED_HEAD_BYTES && !last)
+        return SIZE_MAX;
+    const char *what = wrap_foreign(p, n);
+    f->known = true;
+    if (what != NULL) {
+        last_fault(f, 0, what);
+        f->mode = FEED_DEAD;
+    } else if (wrap_is_table(p, n < FEED_SLICE_BYTES ? n : FEED_SLICE_BYTES)) {
+        last_fault(f, 0, "a table, which is not read: export the records as JSON");
+        f->faults = FEED_FAULTS_TOLD; /* each of its lines is one: they are counted */
+    }
+    size_t skip = n >= 3 && memcmp(p, mark, 3) == 0 ? 3 : 0;
+    f->base += skip;
+    return skip;
 }
 
 size_t feed_take(struct feed *f, const char *p, size_t n, bool last)
 {
     size_t at = 0, want = FEED_SLICE_BYTES;
+    if (!f->known && (at = head(f, p, n, last)) == SIZE_MAX)
+        return 0;
     while (at < n) {
         struct slice s = {.p = p + at, .n = n - at < want ? n - at : want};
         s.last = last && s.n == n - at;
+        bool looked = f->mode != FEED_DEAD && f->mode != FEED_LINE;
         run_slice(f, &s);
-        check_utf8(f, &s);
+        if (looked)
+            check_utf8(f, &s);
         f->base += s.at;
         at += s.at;
         if (s.at > 0) {
@@ -270,7 +446,7 @@ size_t feed_take(struct feed *f, const char *p, size_t n, bool last)
             continue;
         }
         if (want > RECORD_BYTES_MAX && s.n >= RECORD_BYTES_MAX) {
-            list_dead(f, &s, 0, "a record is larger than 1 MiB");
+            too_large(f, &s);
             continue;
         }
         if (s.n == n - at)
@@ -278,7 +454,7 @@ size_t feed_take(struct feed *f, const char *p, size_t n, bool last)
         want *= 2;
     }
     if (last) {
-        ends(f, p + at, n - at);
+        ends(f, n - at);
         at = n;
     }
     return at;

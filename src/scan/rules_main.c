@@ -177,8 +177,10 @@ static int explain_file(struct explain *x, const char *path)
     fclose(f);
     unpack_clear(&u);
     feed_clear(&feed);
-    if (!x->seen)
+    if (!x->seen) {
+        fprintf(stderr, "ward rules: %s: no record was found in it\n", path);
         return 2;
+    }
     if (x->out.n > 0)
         fwrite(x->out.p, 1, x->out.n, stdout);
     printf("%.*s %s\n", STR_ARG(x->rule->id), x->holds ? "matches" : "does not match");

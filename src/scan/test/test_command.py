@@ -228,6 +228,35 @@ correlation:
         code, out, _ = run("rules", "explain", "attack.trail-stopped", rec)
         self.assertEqual(code, 0)
         self.assertIn("fails", out)
+        rec = self.put("rec.json", b'{"Records":[]}')
+        code, _, err = run("rules", "explain", "attack.trail-stopped", rec)
+        self.assertEqual(code, 2)
+        self.assertIn("no record was found", err)
+
+    def test_what_other_tools_export(self):
+        """The same findings, the record itself, and the place of what is around it."""
+        rec = record(1, name="A\u00e9\"\\")
+        wrapped = {
+            "bridge.jsonl": json.dumps({"detail-type": "AWS API Call via CloudTrail",
+                                        "detail": rec}) + "\n",
+            "lookup.json": json.dumps({"Events": [{"EventId": "x", "Resources": [],
+                                                   "CloudTrailEvent": json.dumps(rec)}]}, indent=4),
+            "logs.json": json.dumps({"logEvents": [{"message": json.dumps(rec)}]}),
+            "export.jsonl": "2024-01-01T00:00:01.000Z " + json.dumps(rec) + "\n",
+        }
+        for name, text in wrapped.items():
+            path = self.put(name, text.encode())
+            code, out, err = run("scan", "--strict", "--show", "--format", "jsonl", path)
+            rows = [json.loads(x) for x in out.splitlines()]
+            self.assertEqual((code, {json.dumps(r["record"]) for r in rows}),
+                             (1, {json.dumps(rec)}), name)
+            self.assertNotIn(name, err)
+            self.assertIn("attack.trail-stopped", {r["rule"] for r in rows})
+            self.assertLess(rows[0]["offset"], len(text))
+        other = self.put("t.json", b"eventname,eventtime\nStopLogging,2024-01-01T00:00:00Z\n")
+        code, _, err = run("scan", other)
+        self.assertEqual(code, 2)
+        self.assertIn("t.json: a table, which is not read: export the records as JSON", err)
 
 
 if __name__ == "__main__":

@@ -274,7 +274,15 @@ detection:
                           requestParameters={"bucketName": "b", "key": str(i), **more})
         self.assertIn("attack.mass-reads", call([s3(i, "GetObject") for i in range(300)]))
         self.assertNotIn("attack.mass-reads", call([s3(i, "GetObject") for i in range(299)]))
+        other = [{"type": "AWSAccount", "principalId": f"AIDA{i}", "accountId": "999988887777"}
+                 for i in range(2)]
+        self.assertIn("attack.mass-reads", call([dict(s3(i, "GetObject"), userIdentity=other[0])
+                                                 for i in range(300)]))
+        self.assertNotIn("attack.mass-reads", call([
+            dict(s3(i, "GetObject"), userIdentity=other[i % 2]) for i in range(300)]))
         self.assertIn("attack.mass-deletion", call([s3(i, "DeleteObject") for i in range(100)]))
+        self.assertIn("attack.batch-deletion", call([s3(i, "DeleteObjects") for i in range(5)]))
+        self.assertNotIn("attack.batch-deletion", call([s3(i, "DeleteObjects") for i in range(4)]))
         self.assertIn("attack.mass-reencryption", call([
             s3(i, "CopyObject", **{"x-amz-server-side-encryption-aws-kms-key-id": "k"})
             for i in range(100)]))

@@ -7,6 +7,7 @@
 
 #include "scan/feed.h"
 #include "scan/matcher.h"
+#include "scan/records.h"
 #include "scan/safe.h"
 
 struct catch {
@@ -97,6 +98,88 @@ static void test_shapes_and_pieces(void **state)
     }
 }
 
+#define QREC(rest) "{\\\"eventSource\\\":\\\"s3.amazonaws.com\\\"," \
+                   "\\\"eventName\\\":\\\"Get\\\\u004fbject\\\"" rest "}"
+
+/* What other tools put around records. */
+static void test_wrapped(void **state)
+{
+    (void)state;
+    static const char rule[] = "{\"eventName\": [\"GetObject\"]}";
+    static const char env[] = "{\"detail-type\":\"x\",\"resources\":[],\"detail\":" REC("") "}";
+    static const char looked[] =
+        "{\"EventName\":\"GetObject\",\"Resources\":[{}],\"CloudTrailEvent\":\"" QREC("") "\"}";
+    static const char message[] = "{\"id\":\"1\",\"message\":\"" QREC(",\\\"a\\\":[1]") "\"}";
+    const struct {
+        const char *before, *each, *between, *behind;
+    } t[] = {
+        {"\xef\xbb\xbf{\"Records\":[", REC(""), ",", "]}"},
+        {"[{\"Records\":[", REC(""), "]},{\"x\":{},\"Records\":[", "],\"y\":[{}]}]"},
+        {"", env, "\n", ""},
+        {"[", env, " , ", "]"},
+        {"{\"Events\": [", looked, ", ", "], \"NextToken\": \"x\"}"},
+        {"", looked, "\n", ""},
+        {"{\"events\":[", message, ",", "],\"searchedLogStreams\":[{}]}"},
+        {"{\"owner\":\"1\",\"subscriptionFilters\":[\"x\"],\"logEvents\":[", message,
+         "]}{\"logEvents\":[", "]}"},
+        {"2024-01-02T03:04:05.678Z ", REC(""), "\n2024-01-02T03:04:05Z ", "\n"},
+        {"{\"took\":1,\"hits\":{\"max\":{},\"hits\":[{\"_source\":", REC(""),
+         "},{\"_source\":", "}]},\"z\":{}}"},
+        {"{\"_source\":{\"event\":{\"x\":1,\"original\":\"", QREC(""),
+         "\"}}}\n{\"event\":{\"original\":\"", "\"}}"},
+        {"{\"result\":{\"_raw\":\"", QREC(""), "\"}}\n{\"_raw\":\"", "\"}"},
+        {"{\"index\":{\"_index\":\"i\"}}\n", REC(""), "\n{\"create\":{}}\n", ""},
+        {"{\"logEvents\":[{\"message\":\"CWL CONTROL MESSAGE: x\"}]}", REC(""), "\n", ""},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+        char text[2048];
+        int n = snprintf(text, sizeof text, "%s%s%s%s%s", t[i].before, t[i].each, t[i].between,
+                         t[i].each, t[i].behind);
+        assert_true(n > 0 && (size_t)n < sizeof text);
+        for (size_t step = 1; step < 400; step = step * 3 + 1) {
+            if (strcmp(scan("r.json", rule, text, step, NULL), "r \nr \n") != 0)
+                fail_msg("%zu bytes at a time: %s", step, text);
+        }
+    }
+}
+
+/* What is no record is neither counted as one nor passed over. */
+static void test_what_holds_no_record(void **state)
+{
+    (void)state;
+    const struct {
+        const char *text, *answer;
+        int faults;
+    } t[] = {
+        {"[{\"a\":1}," REC("") "]", "r \n", 1},
+        {"[{\"Records\":[{\"Records\":[" REC("") "]}]}]", "", 1},
+        {"{\"detail\":{\"severity\":5}}", "", 1},
+        {"{\"detail\":{\"detail\":{\"detail\":{\"detail\":{\"detail\":" REC("") "}}}}}", "", 1},
+        {"{\"message\":\"{\\\"eventName\\\":\"}", "", 1},
+        {"{\"message\":\"{\"}", "", 1},
+        {"{\"message\":\"not a record\"}" REC(""), "r \n", 1},
+        {"{\"message\":\"" QREC("") " " QREC("") "\"}", "r \n", 1},
+        {"{\"digestS3Object\":\"k\",\"logFiles\":[]}", "", 1},
+        {"eventversion,useridentity,eventname\n1.08,x,GetObject\n1.08,x,GetObject\n", "", 3},
+        {"PK\3\4 and so on\n" REC(""), "", 1},
+        {"2024-01-02T03:04:05.678Z", "", 2},
+        {"2024-01-02T03:04:05.678Z nothing\n" REC(""), "r \n", 1},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+        int faults;
+        if (strcmp(scan("r.json", any, t[i].text, 9999, &faults), t[i].answer) != 0 ||
+            faults != t[i].faults)
+            fail_msg("%d faults: %s", faults, t[i].text);
+    }
+    /* A file of them is not a list of thousands of faults. */
+    char many[4096] = "";
+    for (size_t i = 0; i < 500; i++)
+        memcpy(many + 8 * i, "{\"a\":1}\n", 8);
+    int faults;
+    scan("r.json", any, many, 9999, &faults);
+    assert_int_equal(faults, FEED_FAULTS_TOLD + 1);
+}
+
 static void test_faults_are_named(void **state)
 {
     (void)state;
@@ -116,6 +199,49 @@ static void test_faults_are_named(void **state)
     assert_int_equal(faults, 2);
     scan("r.json", any, "{\"Records\":[" REC(",\"a\":\"\xff\"") "]}", 9999, &faults);
     assert_int_equal(faults, 1);
+}
+
+/* Numbers of any size are JSON; what only looks like one is not, wherever it stands. */
+static void test_records_that_are_json(void **state)
+{
+    (void)state;
+    static const char *const good[] = {
+        "0", "-0", "1e5", "1E+5", "-0.5e-07", "18446744073709551616", "-9223372036854775809",
+        "1e999999", "123456789012345678901234567890.5", "\"01\\\" 02\"",
+    };
+    static const char *const bad[] = {"01", "00", "-",  "1.",  "1e",
+                                      "1e+", "-01", "1x", "1-2", "--1"};
+    char text[128];
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        int n = snprintf(text, sizeof text, "{\"a\":[%s , %s],\"b\":true}", good[i], good[i]);
+        assert_null(records_fault(text, (size_t)n));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        int n = snprintf(text, sizeof text, "{\"a\":18446744073709551616,\"b\":%s}", bad[i]);
+        if (records_fault(text, (size_t)n) == NULL)
+            fail_msg("%s", text);
+    }
+    static const char behind[] = "{\"a\":18446744073709551616,\"b\":tru}";
+    assert_non_null(records_fault(behind, sizeof behind - 1));
+}
+
+/* It costs its line, and not the lines behind it. */
+static void test_a_line_too_large(void **state)
+{
+    (void)state;
+    size_t n = 3 * RECORD_BYTES_MAX;
+    char *text = malloc(n + 200);
+    assert_non_null(text);
+    memset(text, 'x', n);
+    memcpy(text, "{\"a\":\"", 6);
+    static const char behind[] = "\"}\n" REC("") "\n" REC("") "\n";
+    memcpy(text + n, behind, sizeof behind);
+    int faults;
+    for (size_t step = 100000; step <= n * 2; step *= 8) {
+        assert_string_equal(scan("r.json", any, text, step, &faults), "r \nr \n");
+        assert_int_equal(faults, 1);
+    }
+    free(text);
 }
 
 static void test_nothing_hides(void **state)
@@ -360,7 +486,10 @@ static void test_safe(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes_and_pieces), cmocka_unit_test(test_faults_are_named),
+        cmocka_unit_test(test_shapes_and_pieces), cmocka_unit_test(test_wrapped),
+        cmocka_unit_test(test_what_holds_no_record), cmocka_unit_test(test_a_line_too_large),
+        cmocka_unit_test(test_records_that_are_json),
+        cmocka_unit_test(test_faults_are_named),
         cmocka_unit_test(test_nothing_hides),     cmocka_unit_test(test_event_patterns),
         cmocka_unit_test(test_filters),           cmocka_unit_test(test_keywords),
         cmocka_unit_test(test_sigma),             cmocka_unit_test(test_rule_faults),
