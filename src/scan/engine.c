@@ -46,6 +46,7 @@ struct worker {
     void *handle;
     char sha[65];
     bool sha_known;
+    uint64_t record_faults; /* of the file at hand */
     struct arena *a;
     struct engine_counts counts; /* not yet told */
     struct err *failed;
@@ -85,6 +86,23 @@ static void worker_fault_at(void *x, uint64_t offset, const char *what)
 static void worker_fault(void *x, const char *what)
 {
     worker_fault_at(x, 0, what);
+}
+
+/* Of records there may be many in a file. */
+static void record_fault(struct worker *w, uint64_t offset, const char *what)
+{
+    if (w->record_faults++ < FEED_FAULTS_TOLD)
+        worker_fault_at(w, offset, what);
+}
+
+static void tell_more_faults(struct worker *w)
+{
+    char text[96];
+    if (w->record_faults <= FEED_FAULTS_TOLD)
+        return;
+    snprintf(text, sizeof text, "%llu more records of this file have such faults",
+             (unsigned long long)(w->record_faults - FEED_FAULTS_TOLD));
+    worker_fault(w, text);
 }
 
 static int by_file(const void *x, const void *y)
@@ -133,10 +151,20 @@ static struct str slot_text(const struct rules *rs, struct record *r, enum slot 
     return at(rs, r, known);
 }
 
+/* Exports drop the zone, which is UTC in all of CloudTrail's times. */
 static int64_t time_of(struct str s)
 {
+    char zoned[40];
     int64_t ms;
-    return s.p != NULL && time_parse_iso8601(s, &ms) ? ms : INT64_MIN;
+    if (s.p == NULL)
+        return INT64_MIN;
+    if (time_parse_iso8601(s, &ms))
+        return ms;
+    if (s.n < 19 || s.n + 1 > sizeof zoned || s.p[s.n - 1] < '0' || s.p[s.n - 1] > '9')
+        return INT64_MIN;
+    memcpy(zoned, s.p, s.n);
+    zoned[s.n] = 'Z';
+    return time_parse_iso8601(str_of(zoned, s.n + 1), &ms) ? ms : INT64_MIN;
 }
 
 static struct str first_of(const struct rules *rs, struct record *r, int from, int to)
@@ -221,11 +249,24 @@ static bool wild_ok(struct str pattern, struct str s)
     return pattern.p == NULL || str_wildcard(pattern, s);
 }
 
+/* Without a time that can be read nobody knows whether it is within --since and --until: it is told
+ * of, and the finding too. */
+static bool in_time(struct worker *w, const struct finding *f)
+{
+    const struct engine_filter *c = &w->run->en->filter;
+    if (c->since_ms == INT64_MIN && c->until_ms == INT64_MAX)
+        return true;
+    if (f->time_ms != INT64_MIN)
+        return f->time_ms >= c->since_ms && f->time_ms < c->until_ms;
+    record_fault(w, f->offset, "the record has no time that can be read: --since and --until do "
+                               "not leave it out");
+    return true;
+}
+
 static bool passes(struct worker *w, struct record *r, const struct finding *f)
 {
     const struct engine_filter *c = &w->run->en->filter;
-    if ((c->since_ms != INT64_MIN || c->until_ms != INT64_MAX) &&
-        (f->time_ms == INT64_MIN || f->time_ms < c->since_ms || f->time_ms >= c->until_ms))
+    if (!in_time(w, f))
         return false;
     ptrdiff_t colon = str_find_char(f->text[F_ACTION], ':');
     return wild_ok(c->principal, f->text[F_PRINCIPAL]) &&
@@ -283,9 +324,15 @@ static void span(struct engine_counts *c, struct str time)
 {
     if (time.n < 20 || time.n >= sizeof c->first)
         return;
-    if (c->first[0] == '\0' || str_cmp(time, str_c(c->first)) < 0)
+    bool first = c->first[0] == '\0' || str_cmp(time, str_c(c->first)) < 0;
+    bool last = str_cmp(time, str_c(c->last)) > 0;
+    /* What is of the same hour as the last one is a time as well. */
+    if ((!first && !last) || (memcmp(time.p, c->last, strlen("YYYY-MM-DDTHH")) != 0 &&
+                              time_of(time) == INT64_MIN))
+        return;
+    if (first)
         span_put(c->first, time);
-    if (str_cmp(time, str_c(c->last)) > 0)
+    if (last)
         span_put(c->last, time);
 }
 
@@ -301,7 +348,7 @@ static void on_record(void *x, struct record *r, uint64_t offset)
         struct str text = record_text(r);
         const char *bad = records_fault(text.p, text.n);
         if (bad != NULL)
-            worker_fault_at(w, offset, bad);
+            record_fault(w, offset, bad);
     }
     if (n == 0 && en->baseline == NULL)
         return;
@@ -313,7 +360,7 @@ static void on_record(void *x, struct record *r, uint64_t offset)
     struct str text = record_text(r);
     const char *bad = records_fault(text.p, text.n);
     if (bad != NULL)
-        worker_fault_at(w, offset, bad);
+        record_fault(w, offset, bad);
     if (en->keep_records && bad == NULL)
         f.text[F_RECORD] = text;
     if (en->baseline != NULL)
@@ -345,6 +392,7 @@ static void at_hand(struct worker *w, const struct scan_object *object, struct s
     w->object = object;
     w->raw = raw;
     w->sha_known = false;
+    w->record_faults = 0;
     feed_start(&w->feed);
 }
 
@@ -354,6 +402,7 @@ static void feed_pack(struct worker *w)
         const struct packed *p = &w->pack[i];
         at_hand(w, &p->object, p->file.raw);
         feed_take(&w->feed, p->file.text.p, p->file.text.n, true);
+        tell_more_faults(w);
     }
     w->n_pack = 0;
 }
@@ -365,6 +414,7 @@ static void feed_rest(struct worker *w, const struct scan_object *object)
     feed_pack(w);
     at_hand(w, object, STR_NONE);
     unpack_rest(&w->unpack);
+    tell_more_faults(w);
     if (w->unpack.read_error != 0)
         worker_fault(w, source_why(&w->run->source, object->name.p, w->unpack.read_error, why));
 }

@@ -1,5 +1,7 @@
 /* The report: one page, made to be mailed and kept. No script; nothing is fetched. */
 #include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "../core/clock.h"
 #include "output.h"
@@ -9,6 +11,7 @@ enum { PAGE_LINE_MAX = 16 * 1024 * 1024, PAGE_DAYS = 120, CHART_HEIGHT = 100 };
 
 struct page {
     FILE *f;
+    char *path, *beside; /* beside NULL: the page is written to its place at once */
     const struct rules *rules;
     enum severity least;
     struct buf b;
@@ -233,15 +236,40 @@ static void title(struct page *p, const struct summary *s, const struct engine *
     }
 }
 
+/* A page takes the place of an older one only when it is whole. NULL: what is there is no plain
+ * file (a link, a device), and is written to. */
+static char *beside_of(const char *path)
+{
+    struct stat st;
+    char *beside = NULL;
+    if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        return NULL;
+    CHECK(asprintf(&beside, "%s.part", path) >= 0);
+    return beside;
+}
+
+static void forget(struct page *p)
+{
+    buf_clear(&p->b);
+    free(p->path);
+    free(p->beside);
+    free(p);
+}
+
 struct err *page_open(const char *path, const struct rules *rs, const struct summary *s,
                       const struct engine *en, enum severity least, struct page **out)
 {
-    FILE *f = fopen(path, "we");
-    if (f == NULL)
-        return err_errno(errno, "writing the report");
     struct page *p = calloc(1, sizeof *p);
     CHECK(p != NULL);
-    p->f = f;
+    p->path = strdup(path);
+    CHECK(p->path != NULL);
+    p->beside = beside_of(path);
+    p->f = fopen(p->beside != NULL ? p->beside : path, "we");
+    if (p->f == NULL) {
+        int was = errno;
+        forget(p);
+        return err_errno(was, "writing the report");
+    }
     p->rules = rs;
     p->least = least;
     buf_init(&p->b, PAGE_LINE_MAX);
@@ -341,7 +369,12 @@ struct err *page_close(struct page *p)
         failed = true;
         errnum = errno;
     }
-    buf_clear(&p->b);
-    free(p);
+    if (!failed && p->beside != NULL && rename(p->beside, p->path) != 0) {
+        failed = true;
+        errnum = errno;
+    }
+    if (failed && p->beside != NULL)
+        unlink(p->beside);
+    forget(p);
     return failed ? err_errno(errnum, "writing the report") : NULL;
 }

@@ -484,6 +484,21 @@ class Output(Folder):
             self.assertIn(where + ": writing the report: No ", err)
             self.assertIn("attack.trail-stopped", out)
             self.assertIn("findings in", out)
+        # A page that is there stays until the new one is whole.
+        page = self.put("r.html", "the old page")
+        limit = "import os, resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); " \
+                "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); " \
+                "os.execv(sys.argv[1], sys.argv[1:])"
+        p = subprocess.run([sys.executable, "-c", limit, TOOL, "scan", "--report", page,
+                            self.dir + "/l"], capture_output=True, env=ENV, timeout=120)
+        self.assertEqual(p.returncode, 2)
+        self.assertIn(page + ": writing the report: ", p.stderr.decode())
+        with open(page, encoding="utf-8") as f:
+            self.assertEqual(f.read(), "the old page")
+        self.assertFalse(os.path.exists(page + ".part"))
+        self.assertEqual(run("scan", "--report", page, self.dir + "/l")[0], 1)
+        with open(page, encoding="utf-8") as f:
+            self.assertIn("</html>", f.read())
         with open("/dev/full", "wb") as full:
             for form in ("table", "jsonl", "csv", "sarif"):
                 code, _, err = run("scan", "--format", form, self.dir + "/l", stdout=full)
@@ -492,6 +507,29 @@ class Output(Folder):
 
 
 class BadRecords(Folder):
+    def test_times_that_exports_change(self):
+        """One without a zone is a time; a record without any is not left out in silence."""
+        self.put("l/a.json", json.dumps({"Records": [
+            record(1, eventTime="2024-11-25 17:51:21.000000000"),
+            record(2, eventTime="99999-01-01T00:00:00Z")]}))
+        code, out, err = run("scan", "--format", "jsonl", "--since", "2024-11-25", "--until",
+                             "2024-11-26", self.dir + "/l")
+        self.assertEqual(code, 2)
+        rows = [json.loads(x) for x in out.splitlines()]
+        self.assertEqual({r["time"] for r in rows}, {"2024-11-25T17:51:21Z", None})
+        self.assertIn("no time that can be read", err)
+        self.assertIn("2024-11-25 17:51:21.000000000 to 2024-11-25 17:51:21.000000000", err)
+        code, out, _ = run("scan", "--format", "jsonl", "--since", "2024-11-26", self.dir + "/l")
+        self.assertEqual([json.loads(x)["time"] for x in out.splitlines()], [None, None])
+
+    def test_many_faults_of_one_file_are_counted(self):
+        bad = '{"eventName":"N","a":tru}'
+        self.put("l/a.json", '{"Records":[' + ",".join([bad] * 50) + "]}")
+        code, _, err = run("scan", "--strict", self.dir + "/l")
+        self.assertEqual(code, 2)
+        self.assertEqual(err.count("a.json, byte"), 20)
+        self.assertIn("a.json: 30 more records of this file have such faults", err)
+
     def test_numbers_doubles_and_depths(self):
         """What is odd but JSON is read as it stands, and the record is not lost."""
         rule = self.put("r.json", json.dumps({"x": [{"numeric": [">", 1e17]}]}))
