@@ -145,19 +145,10 @@ static struct str signature_at_hand(const struct digest *d)
 
 static struct str string_to_sign(struct arena *a, const struct digest *d)
 {
+    struct str sum = enc_hex(a, str_of(d->sha, SHA256_SIZE));
     struct str before = d->prev_signature.p == NULL ? STR("null") : d->prev_signature;
-    const struct str parts[] = {d->end_text, STR("\n"), d->bucket, STR("/"), d->key, STR("\n"),
-                                enc_hex(a, str_of(d->sha, SHA256_SIZE)), STR("\n"), before};
-    size_t n = 0;
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-        n += parts[i].n;
-    char *p = arena_alloc_raw(a, n + 1);
-    n = 0;
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-        memcpy(p + n, parts[i].p, parts[i].n);
-        n += parts[i].n;
-    }
-    return str_of(p, n);
+    return arena_fmt(a, "%.*s\n%.*s/%.*s\n%.*s\n%.*s", STR_ARG(d->end_text), STR_ARG(d->bucket),
+                     STR_ARG(d->key), STR_ARG(sum), STR_ARG(before));
 }
 
 /* `a`: for the time of the call. */
