@@ -1,5 +1,6 @@
 /* The report: one page, made to be mailed and kept. No script; nothing is fetched. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -236,16 +237,27 @@ static void title(struct page *p, const struct summary *s, const struct engine *
     }
 }
 
-/* A page takes the place of an older one only when it is whole. NULL: what is there is no plain
- * file (a link, a device), and is written to. */
-static char *beside_of(const char *path)
+/* A page takes the place of an older one only when it is whole: it is written beside it, to a file
+ * that was not there. What is no plain file (a link, a device) is written to at once. */
+static FILE *open_page(struct page *p)
 {
     struct stat st;
-    char *beside = NULL;
-    if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode))
-        return NULL;
-    CHECK(asprintf(&beside, "%s.part", path) >= 0);
-    return beside;
+    bool there = lstat(p->path, &st) == 0;
+    if (there && !S_ISREG(st.st_mode))
+        return fopen(p->path, "we");
+    mode_t mask = umask(0);
+    umask(mask);
+    CHECK(asprintf(&p->beside, "%s.XXXXXX", p->path) >= 0);
+    int fd = mkostemp(p->beside, O_CLOEXEC);
+    FILE *f = fd < 0 || fchmod(fd, there ? st.st_mode & 0777 : 0666 & ~mask) != 0
+                  ? NULL : fdopen(fd, "w");
+    if (f == NULL && fd >= 0) {
+        int was = errno;
+        close(fd);
+        unlink(p->beside);
+        errno = was;
+    }
+    return f;
 }
 
 static void forget(struct page *p)
@@ -263,8 +275,7 @@ struct err *page_open(const char *path, const struct rules *rs, const struct sum
     CHECK(p != NULL);
     p->path = strdup(path);
     CHECK(p->path != NULL);
-    p->beside = beside_of(path);
-    p->f = fopen(p->beside != NULL ? p->beside : path, "we");
+    p->f = open_page(p);
     if (p->f == NULL) {
         int was = errno;
         forget(p);
