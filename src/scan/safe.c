@@ -54,6 +54,18 @@ static size_t columns_of(uint32_t c)
     return within(none, ARRAY_LEN(none), c) ? 0 : within(wide, ARRAY_LEN(wide), c) ? 2 : 1;
 }
 
+/* How many bytes s begins with that every form leaves as they are, one column each; `also`: those
+ * that this form does not. Nearly all text is of such. */
+static inline size_t plain(struct str s, const char also[2])
+{
+    size_t i = 0;
+    while (i < s.n && s.p[i] >= 0x20 && s.p[i] < 0x7f && s.p[i] != also[0] && s.p[i] != also[1])
+        i++;
+    return i;
+}
+
+static const char no_more[2] = {0x7f, 0x7f};
+
 static void escaped(char out[12], uint32_t c)
 {
     if (c >= 0x110000)
@@ -67,6 +79,11 @@ static void escaped(char out[12], uint32_t c)
 void safe_text(struct buf *b, struct str s)
 {
     for (size_t i = 0, n; i < s.n; i += n) {
+        n = plain(str_skip(s, i), no_more);
+        if (n > 0) {
+            buf_add(b, s.p + i, n);
+            continue;
+        }
         uint32_t c = next_char(str_skip(s, i), &n);
         char e[12];
         if (harmful(c)) {
@@ -89,17 +106,18 @@ static size_t width_of(uint32_t c)
 
 size_t safe_width(struct str s)
 {
-    size_t w = 0;
-    for (size_t i = 0, n; i < s.n; i += n)
+    size_t w = plain(s, no_more);
+    for (size_t i = w, n; i < s.n; i += n)
         w += width_of(next_char(str_skip(s, i), &n));
     return w;
 }
 
 void safe_cell(struct buf *b, struct str s, size_t width)
 {
-    size_t w = 0, i = 0, n;
     bool cut = safe_width(s) > width;
     size_t room = cut && width > 0 ? width - 1 : width;
+    size_t w = plain(str_take(s, room), no_more), i = w, n;
+    buf_add(b, s.p, w);
     for (; i < s.n; i += n) {
         uint32_t c = next_char(str_skip(s, i), &n);
         if (w + width_of(c) > room)
@@ -171,6 +189,11 @@ static void json_escape(struct buf *b, uint32_t c)
 void safe_json_line(struct buf *b, struct str json)
 {
     for (size_t i = 0, n; i < json.n; i += n) {
+        n = plain(str_skip(json, i), no_more);
+        if (n > 0) {
+            buf_add(b, json.p + i, n);
+            continue;
+        }
         uint32_t c = next_char(str_skip(json, i), &n);
         if (c >= 0x7f && c < 0x110000 && harmful(c))
             json_escape(b, c);
@@ -187,6 +210,11 @@ void safe_json(struct buf *b, struct str s)
     }
     buf_char(b, '"');
     for (size_t i = 0, n; i < s.n; i += n) {
+        n = plain(str_skip(s, i), "\"\\");
+        if (n > 0) {
+            buf_add(b, s.p + i, n);
+            continue;
+        }
         uint32_t c = next_char(str_skip(s, i), &n);
         if (c >= 0x110000)
             buf_c(b, "\\ufffd");
