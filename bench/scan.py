@@ -2,17 +2,19 @@
 """Measures `ward scan` and `ward verify` against what they cannot do without: reading and inflating
 the same files with libdeflate (and hashing them), with the same number of threads.
 
-    bench/scan.py --tool BUILD/ward [--gb 1] [--rounds 5] [--dir DIR]
+    bench/scan.py --tool BUILD/ward [--gb 1] [--rounds 7] [--dir DIR]
 
 Makes the archive and the rules once (scan_gen.py, fixed seed), puts the files into the page cache,
 runs everything in turns, and prints each limit, what was measured, and whether it was met. A ratio
 is that of two runs of one round, and of the rounds' ratios the median counts: a processor's clock
-drifts by a fifth within minutes. On a machine that does other work too, times on the wall say more
+drifts by a fifth within minutes. Each round has its own order, lest what comes and goes on the
+machine in step with the rounds always meet the same run. On a machine that does other work too, times on the wall say more
 about that work: then ratios are of the processor's time, and it is said so.
 """
 import argparse
 import json
 import os
+import random
 import re
 import statistics
 import subprocess
@@ -80,24 +82,38 @@ def prepare(a):
 
 
 def measure(a, archive, rules, limit, logs, all_files):
-    t = {}
+    t, out = {}, None
 
     def timed(key, args, names=None, codes=(0,)):
         return run(t.setdefault(key, Times()), args, names, codes)
 
+    def inflate(threads):
+        timed(("inflate", threads), [limit, str(threads)], logs)
+
+    def scan(threads, count):
+        nonlocal out
+        out = timed(("scan", count, threads),
+                    [a.tool, "scan", "--threads", str(threads), "--rules", f"{rules}-{count}",
+                     os.path.join(archive, "AWSLogs")], codes=(1,))
+
+    def hashed(threads):
+        timed(("hash", threads), [limit, str(threads), "sha"], all_files)
+
+    def verify(threads):
+        timed(("verify", threads),
+              [a.tool, "verify", "--threads", str(threads), "--keys",
+               os.path.join(archive, "key.der"), os.path.join(archive, "AWSLogs")])
+
+    # What a limit compares runs within seconds of each other.
+    groups = [[(inflate, 1), (scan, 1, 1000), (scan, 2, 1000), (inflate, 2)],
+              [(scan, 1, 100), (scan, 1, 10000)], [(scan, 2, 100), (scan, 2, 10000)],
+              [(hashed, 1), (verify, 1)], [(hashed, 2), (verify, 2)]]
+    order = random.Random(1)
     for k in range(a.rounds):
-        for threads in (1, 2):
-            timed(("inflate", threads), [limit, str(threads)], logs)
-        for count in COUNTS:
-            for threads in (1, 2):
-                out = timed(("scan", count, threads),
-                            [a.tool, "scan", "--threads", str(threads), "--rules",
-                             f"{rules}-{count}", os.path.join(archive, "AWSLogs")], codes=(1,))
-        for threads in (1, 2):
-            timed(("hash", threads), [limit, str(threads), "sha"], all_files)
-            timed(("verify", threads),
-                  [a.tool, "verify", "--threads", str(threads), "--keys",
-                   os.path.join(archive, "key.der"), os.path.join(archive, "AWSLogs")])
+        order.shuffle(groups)
+        for group in groups:
+            for f, *args in group[::order.choice((1, -1))]:
+                f(*args)
         print(f"round {k + 1} of {a.rounds}", file=sys.stderr)
     return t, int(re.search(r"in (\d+) records", out).group(1))
 
@@ -162,7 +178,7 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("--tool", required=True)
     p.add_argument("--gb", type=float, default=1.0, help="of log files, inflated")
-    p.add_argument("--rounds", type=int, default=5)
+    p.add_argument("--rounds", type=int, default=7)
     p.add_argument("--dir", default=os.path.join(tempfile.gettempdir(), "ward-scan-bench"))
     a = p.parse_args()
     os.makedirs(a.dir, exist_ok=True)
