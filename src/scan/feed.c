@@ -75,6 +75,53 @@ static bool list_dead(struct feed *f, struct slice *s, size_t where, const char 
     return false;
 }
 
+/* The record whose brace is at s->i, by its brackets: what is wrong with it stays its own, unless
+ * they are. */
+static bool leave_out(struct feed *f, struct slice *s, size_t where, const char *why)
+{
+    const struct split *sp = &f->sp;
+    char text[128];
+    int depth = 0;
+    snprintf(text, sizeof text, "%s: the record was left out", why);
+    fault(f, where, text);
+    f->comma = f->any = true;
+    for (size_t i = s->i; i < sp->n; i++) {
+        char c = s->p[sp->at[i]];
+        depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+        if (depth == 0) {
+            s->i = i + 1;
+            s->at = sp->at[i] + 1;
+            return true;
+        }
+    }
+    f->mode = FEED_SKIP;
+    f->skip = (struct feed_skip){0};
+    s->at = sp->at[s->i];
+    return false;
+}
+
+/* To the end of a record that is not to be split: it may be of any size. */
+static void run_skip(struct feed *f, struct slice *s)
+{
+    struct feed_skip *k = &f->skip;
+    while (s->at < s->n) {
+        char c = s->p[s->at++];
+        if (k->escaped) {
+            k->escaped = false;
+        } else if (k->in_string) {
+            k->escaped = c == '\\';
+            k->in_string = c != '"';
+        } else {
+            k->in_string = c == '"';
+            k->depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+            if (k->depth == 0) {
+                f->mode = FEED_LIST;
+                return;
+            }
+        }
+    }
+}
+
 static const char twice[] = "a name stands twice in a record; each value was tried";
 
 static void emit(struct feed *f, struct slice *s)
@@ -300,7 +347,7 @@ static bool step_list(struct feed *f, struct slice *s)
             f->comma = true;
             return true;
         case WALK_MORE: return !f->wrapped && enter(f, s, true);
-        default: return list_dead(f, s, where, why);
+        default: return leave_out(f, s, where, why);
         }
     }
     if (c == ']' && blank_until(s->p, s->at, pos))
@@ -357,6 +404,10 @@ static void run_slice(struct feed *f, struct slice *s)
         f->mode = lf == NULL ? FEED_LINE : FEED_OUT;
         return;
     }
+    if (f->mode == FEED_SKIP) {
+        run_skip(f, s);
+        return;
+    }
     split_run(&f->sp, s->p, s->n);
     bool on = true;
     while (on) {
@@ -375,6 +426,12 @@ static void run_slice(struct feed *f, struct slice *s)
 static void too_large(struct feed *f, struct slice *s)
 {
     static const char what[] = "a record is larger than 1 MiB";
+    size_t at = s->i < f->sp.n ? f->sp.at[s->i] : s->n;
+    if (f->mode == FEED_LIST && !f->comma && at < s->n && s->p[at] == '{' &&
+        blank_until(s->p, 0, at)) {
+        leave_out(f, s, at, what);
+        return;
+    }
     if (f->mode != FEED_OUT) {
         list_dead(f, s, 0, what);
         return;
@@ -394,7 +451,7 @@ static void ends(struct feed *f, size_t n)
 {
     if (f->mode == FEED_OUT && n > 0)
         last_fault(f, 0, "the text ends within a record");
-    else if (f->mode == FEED_LIST || f->mode == FEED_TAIL)
+    else if (f->mode == FEED_LIST || f->mode == FEED_TAIL || f->mode == FEED_SKIP)
         last_fault(f, n, "the text ends within the list of records");
     else if (!f->any && f->mode != FEED_DEAD)
         last_fault(f, 0, "the file has no records");
@@ -435,18 +492,20 @@ size_t feed_take(struct feed *f, const char *p, size_t n, bool last)
     while (at < n) {
         struct slice s = {.p = p + at, .n = n - at < want ? n - at : want};
         s.last = last && s.n == n - at;
-        bool looked = f->mode != FEED_DEAD && f->mode != FEED_LINE;
+        bool looked = f->mode == FEED_OUT || f->mode == FEED_LIST || f->mode == FEED_TAIL;
         run_slice(f, &s);
         if (looked)
             check_utf8(f, &s);
         f->base += s.at;
         at += s.at;
-        if (s.at > 0) {
+        if (s.at > 0 || f->mode == FEED_SKIP) {
             want = FEED_SLICE_BYTES;
             continue;
         }
         if (want > RECORD_BYTES_MAX && s.n >= RECORD_BYTES_MAX) {
             too_large(f, &s);
+            f->base += s.at;
+            at += s.at;
             continue;
         }
         if (s.n == n - at)

@@ -3,8 +3,9 @@
  * The text is {"Records": […]}, a list of records, or one record after another, and any number of
  * these; or records within what other tools put around them (wrap.h), whose offset is then that of
  * what is around. Faults name the offset and cost as little as can be: a broken line its line, a
- * broken list its rest. The first FEED_FAULTS_TOLD of a file are told one by one, the others
- * counted. Thread rule: one thread at a time for each struct feed. */
+ * broken record of a list that record, a broken list its rest. The first FEED_FAULTS_TOLD of a file
+ * are told one by one, the others counted. Thread rule: one thread at a time for each
+ * struct feed. */
 #ifndef WARD_SCAN_FEED_H
 #define WARD_SCAN_FEED_H
 
@@ -20,7 +21,13 @@ struct feed_sink {
     void (*fault)(void *ctx, uint64_t offset, const char *what);
 };
 
-enum feed_mode { FEED_OUT, FEED_LINE /* to its end */, FEED_LIST, FEED_TAIL, FEED_DEAD };
+enum feed_mode { FEED_OUT, FEED_LINE /* to its end */, FEED_LIST, FEED_SKIP /* a record of it */,
+                 FEED_TAIL, FEED_DEAD };
+
+struct feed_skip {
+    uint64_t depth;
+    bool in_string, escaped;
+};
 
 struct feed {
     struct feed_sink sink;
@@ -34,6 +41,7 @@ struct feed {
     int level;       /* brackets open around it */
     bool comma;      /* in a list: an element came before */
     int depth;       /* FEED_TAIL: open brackets */
+    struct feed_skip skip;
     uint64_t base;   /* offset of the first byte not yet taken */
     uint64_t records;
     uint64_t faults; /* of this file */

@@ -244,6 +244,55 @@ static void test_a_line_too_large(void **state)
     free(text);
 }
 
+static char *put(char *to, const char *text, size_t times)
+{
+    for (size_t n = strlen(text); times > 0; times--, to += n)
+        memcpy(to, text, n);
+    *to = '\0';
+    return to;
+}
+
+/* In a list, too, a record costs itself alone, wherever the pieces of the text end. */
+static void test_a_bad_record_of_a_list(void **state)
+{
+    (void)state;
+    const struct {
+        const char *before, *again, *behind;
+        size_t times;
+    } t[] = {
+        {"{\"a\":", "[", "", 200},             /* too deep: */
+        {"{\"a\":", "[", "", RECORD_BYTES_MAX}, /* and too large */
+        {"{\"a\":\"}]", "}]\\\"\xc3\xa4\\\\", "\"", RECORD_BYTES_MAX / 2},
+        {"{\"a\":[", "{\"}\":[]},", "0]", RECORD_BYTES_MAX / 8},
+        {"{\"a\":", "nonsense", "", 1},
+        {"{\"a\":[{}]x", "", "", 1},
+        {"{a:{\"b\":\"]}\"}", "", "", 1},
+    };
+    char *text = malloc(8 * RECORD_BYTES_MAX), *end;
+    assert_non_null(text);
+    for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+        end = put(text, "{\"Records\":[" REC("") " , ", 1);
+        end = put(end, t[i].before, 1);
+        end = put(end, t[i].again, t[i].times);
+        end = put(end, t[i].behind, 1);
+        if (t[i].again[0] == '[')
+            end = put(end, "]", t[i].times);
+        put(end, "} , " REC("") ",{\"a\":tru e}," REC("") "],\"z\":[]}" REC(""), 1);
+        for (size_t step = i == 0 || t[i].times == 1 ? 1 : 100003; step < (size_t)1 << 24;
+             step *= 7) {
+            int faults;
+            assert_string_equal(scan("r.json", any, text, step, &faults), "r \nr \nr \nr \n");
+            assert_int_equal(faults, 2);
+        }
+    }
+    /* Its end is not there. */
+    int faults;
+    put(put(text, "{\"Records\":[" REC("") ",{\"a\":", 1), "[", 2 * RECORD_BYTES_MAX);
+    assert_string_equal(scan("r.json", any, text, 300000, &faults), "r \n");
+    assert_int_equal(faults, 2);
+    free(text);
+}
+
 static void test_nothing_hides(void **state)
 {
     (void)state;
@@ -488,6 +537,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shapes_and_pieces), cmocka_unit_test(test_wrapped),
         cmocka_unit_test(test_what_holds_no_record), cmocka_unit_test(test_a_line_too_large),
+        cmocka_unit_test(test_a_bad_record_of_a_list),
         cmocka_unit_test(test_records_that_are_json),
         cmocka_unit_test(test_faults_are_named),
         cmocka_unit_test(test_nothing_hides),     cmocka_unit_test(test_event_patterns),
