@@ -20,7 +20,7 @@ class FakeS3:
         self.page = page
         self.keys = []      # of ListPublicKeys
         self.key_calls = []
-        self.credentials = {}  # path -> (status, text), for containers and instances
+        self.credentials = {}  # path -> (status, text), or a function(query, headers, body) of it
         self.sts = None     # function(form) -> (status, text)
         self.sts_calls = []  # (form, headers)
         self.lock = threading.Lock()
@@ -90,7 +90,8 @@ class FakeS3:
         with self.lock:
             self.asked.append((h.command, path, query, dict(h.headers.items())))
         if path in self.credentials:
-            status, text = self.credentials[path]
+            given = self.credentials[path]
+            status, text = given(query, h.headers, body) if callable(given) else given
             return self.answer(h, status, text.encode())
         if h.headers.get("X-Amz-Target", "").endswith("ListPublicKeys"):
             self.key_calls.append((json.loads(body), h.headers["Authorization"]))

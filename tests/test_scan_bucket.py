@@ -1,11 +1,9 @@
 """s3:// as a source of `ward scan` and `ward verify`: against a real Ward, and against a small fake
 one that fails in every way."""
-import datetime
 import gzip
 import json
 import os
 import pty
-import random
 import re
 import subprocess
 import sys
@@ -16,30 +14,8 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "src", "scan",
                                 "test"))
 import digests  # noqa: E402
-from fakes3 import FakeS3  # noqa: E402
+from scancase import BASE, FAKE_KEYS, FakeCase, found, log_file, ward  # noqa: E402
 from wardtest import REGION, WARD, Ward, eventually, sanitized  # noqa: E402
-
-FAKE_KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
-BASE = {"HOME": "/nonexistent", "PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true",
-        "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "detect_leaks=1")}
-
-
-def ward(*args, env=None, timeout=180):
-    p = subprocess.run([WARD, *args], capture_output=True, text=True, timeout=timeout,
-                       env=dict(BASE, **(env or {})))
-    return p.returncode, p.stdout, p.stderr
-
-
-def log_file(*ids, fill=0):
-    noise = random.Random(ids[0])
-    records = [digests.record(i) for i in ids]
-    for r in records:
-        r["fill"] = noise.randbytes(fill).hex()
-    return gzip.compress(json.dumps({"Records": records}).encode())
-
-
-def found(out):
-    return sorted({json.loads(x)["eventID"] for x in out.splitlines()})
 
 
 class RealWard(unittest.TestCase):
@@ -260,31 +236,7 @@ class RealWard(unittest.TestCase):
                          (1, [f"s3://{b}/{added}"]))
 
 
-class Fake(unittest.TestCase):
-    def setUp(self):
-        self.fake = FakeS3()
-        self.env = dict(FAKE_KEYS, AWS_ENDPOINT_URL=self.fake.url, AWS_REGION=REGION)
-        self.tmp = tempfile.TemporaryDirectory()
-
-    def tearDown(self):
-        self.fake.close()
-        self.tmp.cleanup()
-
-    def file(self, name, text):
-        path = os.path.join(self.tmp.name, name)
-        with open(path, "w") as f:
-            f.write(text)
-        return path
-
-    def scan(self, *args, env=None, url="s3://buck/"):
-        return ward("scan", "--format", "jsonl", "--no-summary", *args, url,
-                    env=env or self.env)
-
-    def fill(self, n, fill=0):
-        for i in range(n):
-            self.fake.put("buck", f"{i:04}.json.gz", log_file(i, fill=fill))
-        return sorted(f"id-{i}" for i in range(n))
-
+class Fake(FakeCase):
     # -- faults --
     def test_pages(self):
         self.fake.page = 7
@@ -490,16 +442,6 @@ class Fake(unittest.TestCase):
         self.assertIn("AWS_REGION", err)
 
     # -- whose keys --
-    def who(self, env, files=()):
-        """The access key id, region and token of the first request."""
-        self.fill(1)
-        self.fake.asked.clear()
-        code, _, err = self.scan(env=env)
-        self.assertEqual(code, 1, err)
-        h = [a[3] for a in self.fake.asked if "list-type=2" in a[2]][0]
-        m = re.search(r"Credential=([^/]+)/\d+/([^/]+)/s3/", h["authorization"])
-        return m[1], m[2], h.get("x-amz-security-token")
-
     def test_environment(self):
         self.assertEqual(self.who(dict(self.env, AWS_SESSION_TOKEN="tok")),
                          ("AKIDEXAMPLE", REGION, "tok"))
@@ -523,8 +465,6 @@ s3 =
 [profile "two words"]
 region=eu-west-2
 endpoint_url={self.fake.url}
-[profile sso]
-sso_session = x
 [profile login]
 login_session = x
 """), "AWS_SHARED_CREDENTIALS_FILE": self.file("credentials", """
@@ -540,8 +480,7 @@ aws_session_token=token==
         self.assertEqual(self.who(dict(env, AWS_PROFILE="two words")),
                          ("AKIDTWO", "eu-west-2", "token=="))
         self.assertEqual(self.who(dict(env, **FAKE_KEYS))[0], "AKIDEXAMPLE")
-        for profile, word in (("nope", "AWS_PROFILE"), ("sso", "sso_session"),
-                              ("login", "login_session")):
+        for profile, word in (("nope", "AWS_PROFILE"), ("login", "login_session")):
             code, _, err = self.scan(env=dict(env, AWS_PROFILE=profile))
             self.assertEqual(code, 2)
             self.assertIn(word, err)
@@ -553,31 +492,6 @@ aws_session_token=token==
         self.assertEqual(self.who({"HOME": self.tmp.name})[0], "AKIDDEFAULT")
 
     # -- roles --
-    def sts(self, form):
-        """Keys that say which role they are of."""
-        end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
-        name = form["RoleArn"].rsplit("/", 1)[1]
-        return 200, f"""<{form["Action"]}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
-<{form["Action"]}Result><Credentials><AccessKeyId>ASIA{name}</AccessKeyId>
-<SecretAccessKey>s{name}</SecretAccessKey><SessionToken>t{name}</SessionToken>
-<Expiration>{digests.iso(end)}</Expiration></Credentials></{form["Action"]}Result>
-</{form["Action"]}Response>"""
-
-    def config(self, text, **env):
-        self.fake.sts = self.sts
-        self.fake.sts_calls.clear()
-        env.setdefault("AWS_PROFILE", "p")
-        return dict({"AWS_CONFIG_FILE": self.file("config", text), "AWS_REGION": REGION,
-                     "AWS_SHARED_CREDENTIALS_FILE": self.file("credentials", ""),
-                     "AWS_ENDPOINT_URL": self.fake.url}, **env)
-
-    def refused(self, env, words):
-        code, _, err = self.scan(env=env)
-        self.assertEqual(code, 2, err)
-        self.assertRegex(err, words)
-
-    ROLE = "role_arn = arn:aws:iam::111122223333:role/path/"
-
     def test_a_role_of_a_profile(self):
         env = self.config(f"""
 [profile p]
@@ -624,8 +538,7 @@ aws_secret_access_key = x
                 ("source_profile = none", r"none \(source_profile of p\) is in neither"),
                 ("source_profile = q", "More than 7 profiles"),
                 ("source_profile = empty", "empty, which another names .* has no credentials"),
-                ("source_profile = sso", "sso_start_url, which is not built"),
-                ("source_profile = keys\nmfa_serial = arn:aws:iam::1:mfa/x", "mfa_serial"),
+                ("source_profile = login", "login_session, which is not built"),
                 ("source_profile = keys\nduration_seconds = 60", "duration_seconds .* 900 to"),
                 ("source_profile = half", "profile half is not whole")):
             env = self.config(f"""[profile p]
@@ -636,8 +549,8 @@ aws_secret_access_key = x
 source_profile = p
 [profile empty]
 region = eu-west-1
-[profile sso]
-sso_start_url = https://x
+[profile login]
+login_session = x
 [profile keys]
 aws_access_key_id = A
 aws_secret_access_key = x
@@ -772,11 +685,6 @@ credential_process = "{sys.executable}" -I '{path}' "a \\"b" c\\ d ''
         for command, words in (("/no/such/program", "could not be started"), ("'a", "quote"),
                                ("x " * 300, "256 words"), ("''", "could not be started")):
             self.refused(self.config(f"[profile p]\ncredential_process = {command}\n"), words)
-
-    def keys_text(self, key, minutes):
-        end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=minutes)
-        return json.dumps({"AccessKeyId": key, "SecretAccessKey": "s", "Token": "t-" + key,
-                           "Expiration": digests.iso(end)})
 
     def test_container(self):
         self.fake.credentials = {"/creds": (200, self.keys_text("AKIDBOX", 60))}

@@ -1,7 +1,8 @@
 /* aws.h: AWS as its own tools reach it: whose keys, which endpoint, signed requests, retries.
  *
  * Settings come from where the aws command line has them: the environment, the shared config and
- * credentials files (with roles that are assumed, and programs that are asked), a web identity, the
+ * credentials files (with roles that are assumed, with a person's MFA code where they ask for one,
+ * and programs that are asked), a web identity, a sign-in to the IAM Identity Center, the
  * container's endpoint, the instance's metadata service (version 2). Values never reach a message;
  * names of files, profiles and variables do.
  * Thread rule: aws_open() and aws_close() once each; the rest from any thread. */
@@ -23,6 +24,13 @@ enum {
     AWS_PROCESS_TIMEOUT_MS = 60000, /* of a credential_process: it may wait for a person */
     AWS_PROCESS_BYTES_MAX = 64 * 1024, /* of what it prints */
     AWS_PROCESS_WORDS_MAX = 256,
+    AWS_REGION_MAX = 63,         /* it is part of a host's name */
+    AWS_SSO_FILE_MAX = 64 * 1024, /* what `aws sso login` left */
+    AWS_SSO_REFRESH_MS = 15 * 60 * 1000, /* a sign-in is renewed this long before it ends */
+    AWS_SSO_SECONDS_MAX = 366 * 24 * 3600, /* that one lasts */
+    AWS_MFA_TIMEOUT_MS = 5 * 60 * 1000, /* a person fetches the device */
+    AWS_MFA_CODE_MIN = 6,
+    AWS_MFA_CODE_MAX = 64,
     AWS_CHAIN_MAX = 8,           /* keys, and the roles assumed one upon the other */
     AWS_RENEW_MS = 5 * 60 * 1000, /* keys are renewed this long before they end */
     AWS_RENEW_PAUSE_MS = 30000,  /* and asked for no more often, as long as they are good */
@@ -41,6 +49,9 @@ struct aws; /* what was set, and the keys of the moment */
  * there, a file that cannot be read), ERR_UNSUPPORTED (a kind of credentials that is not built). */
 struct err *aws_open(struct aws **out) MUST_CHECK;
 void aws_close(struct aws *w); /* NULL is fine */
+
+/* Where a person has to be asked for keys: now, before threads run and progress is shown. */
+struct err *aws_ask_now(struct aws *w) MUST_CHECK;
 
 /* Ends waiting between attempts: those under way fail. */
 void aws_stop(struct aws *w);

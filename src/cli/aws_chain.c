@@ -1,6 +1,7 @@
 /* Where keys come from, by the environment and the shared files; in the order that the SDKs have.
  * https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
- * https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html */
+ * https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html
+ * https://docs.aws.amazon.com/sdkref/latest/guide/feature-sso-credentials.html */
 #include "aws_int.h"
 
 static bool has_keys(const struct aws_profile *p)
@@ -47,6 +48,63 @@ static struct err *web_link(struct arena *a, const char *name, const struct aws_
     return NULL;
 }
 
+/* An account or a role says that keys are to be had by the IAM Identity Center; a session alone may
+ * be there for its tokens, beside other keys. */
+static bool has_sso(const struct aws_profile *p)
+{
+    return p->sso.account.n > 0 || p->sso.role.n > 0 ||
+           ((p->sso.session.n > 0 || p->sso.start_url.n > 0) && !has_keys(p) && p->process.n == 0);
+}
+
+/* It becomes part of a host's name, to which a token is sent. */
+static bool is_region(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((s.p[i] < 'a' || s.p[i] > 'z') && (s.p[i] < '0' || s.p[i] > '9') && s.p[i] != '-')
+            return false;
+    return s.n > 0 && s.n <= AWS_REGION_MAX;
+}
+
+/* What the session says stands; the profile may repeat it, but not contradict. */
+static struct err *join_session(struct arena *a, const char *name, struct aws_sso *s)
+{
+    struct aws_sso of = {0};
+    bool found = false;
+    TRY(aws_session_read(a, s->session.p, &of, &found));
+    if (!found)
+        return err_new(ERR_INVALID, "The profile %.100s names the sso_session %.100s, which the "
+                       "AWS config file does not have: [sso-session %.100s]", name, s->session.p,
+                       s->session.p);
+    if ((s->region.n > 0 && of.region.n > 0 && !str_eq(s->region, of.region)) ||
+        (s->start_url.n > 0 && of.start_url.n > 0 && !str_eq(s->start_url, of.start_url)))
+        return err_new(ERR_INVALID, "The profile %.100s has another sso_region or sso_start_url "
+                       "than its [sso-session %.100s]. Remove the profile's.", name, s->session.p);
+    s->region = of.region;
+    s->start_url = of.start_url;
+    return NULL;
+}
+
+static struct err *sso_link(struct arena *a, const char *name, const struct aws_profile *p,
+                            struct aws_link *l)
+{
+    *l = (struct aws_link){.from = AWS_FROM_SSO, .profile = name, .sso = p->sso};
+    if (p->sso.session.n > 0)
+        TRY(join_session(a, name, &l->sso));
+    const char *missing = l->sso.account.n == 0     ? "sso_account_id"
+                          : l->sso.role.n == 0      ? "sso_role_name"
+                          : l->sso.region.n == 0    ? "sso_region"
+                          : l->sso.start_url.n == 0 ? "sso_start_url"
+                                                    : NULL;
+    if (missing != NULL)
+        return err_new(ERR_INVALID, "The profile %.100s asks the IAM Identity Center for "
+                       "credentials, but %s is missing in it or in its sso-session. Set it: aws "
+                       "configure sso", name, missing);
+    if (!is_region(l->sso.region))
+        return err_new(ERR_INVALID, "The sso_region of the profile %.100s is not the name of a "
+                       "region.", name);
+    return NULL;
+}
+
 /* What a profile has beside a role. `top`: it is the one in use, so that the environment counts. */
 static struct err *begin(struct arena *a, const char *name, struct aws_profile *p, bool top,
                          struct aws_chain *c)
@@ -55,6 +113,8 @@ static struct err *begin(struct arena *a, const char *name, struct aws_profile *
     *l = (struct aws_link){.from = AWS_FROM_KEYS, .profile = name};
     if (p->token_file.n > 0 || (top && aws_env("AWS_WEB_IDENTITY_TOKEN_FILE") != NULL))
         return web_link(a, name, p, l);
+    if (has_sso(p))
+        return sso_link(a, name, p, l);
     if (p->not_built != NULL)
         return err_new(ERR_UNSUPPORTED, "The profile %.100s asks for credentials by %s, which is "
                        "not built. Export them: eval \"$(aws configure export-credentials "
@@ -97,11 +157,7 @@ static struct err *role_link(const char *name, const struct aws_profile *p, stru
     int64_t seconds;
     *l = (struct aws_link){.from = AWS_FROM_ROLE, .profile = name, .role_arn = p->role_arn,
                            .session = p->session_name, .external_id = p->external_id,
-                           .duration = p->duration};
-    if (p->mfa_serial.n > 0)
-        return err_new(ERR_UNSUPPORTED, "The profile %.100s asks for a code (mfa_serial), which is "
-                       "not built. Export its credentials: eval \"$(aws configure "
-                       "export-credentials --format env)\"", name);
+                           .duration = p->duration, .mfa_serial = p->mfa_serial};
     if (p->duration.n > 0 && !str_to_i64(p->duration, 900, 43200, &seconds))
         return err_new(ERR_INVALID, "duration_seconds of the profile %.100s is not a number from "
                        "900 to 43200.", name);

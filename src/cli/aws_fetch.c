@@ -1,4 +1,5 @@
-/* Asking for keys: a program, the container's and the instance's endpoint, and STS for roles. */
+/* Asking for keys: a program, the container's and the instance's endpoint, and STS for roles.
+ * https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html */
 #include "aws_int.h"
 #include "cli.h"
 
@@ -10,11 +11,6 @@
 
 enum { ROLE_NAME_MAX = 256, TOKEN_FILE_MAX = 64 * 1024, ANSWER_ARENA = 4 * 1024 * 1024,
        FORM_MAX = 256 * 1024, WEB_TOKEN_MIN = 4 };
-
-static void wipe(struct str s)
-{
-    secret_wipe((void *)(uintptr_t)s.p, s.n);
-}
 
 /* {"AccessKeyId", "SecretAccessKey", "Token" or "SessionToken", "Expiration"} */
 static struct err *keys_of_answer(struct arena *a, struct str body, const char *token_name,
@@ -29,9 +25,9 @@ static struct err *keys_of_answer(struct arena *a, struct str body, const char *
         e = err_new(ERR_INVALID, "The time at which the AWS credentials end is not one.");
     if (e == NULL)
         e = aws_keys_of(id, secret, token, expires, out);
-    wipe(secret);
-    wipe(token);
-    wipe(body);
+    aws_wipe(secret);
+    aws_wipe(token);
+    aws_wipe(body);
     return e;
 }
 
@@ -47,8 +43,8 @@ static struct err *from_process(struct aws *w, struct arena *a, const struct aws
     err_free(e);
     if (known)
         return keys_of_answer(a, text, "SessionToken", out);
-    wipe(jv_s(jv_get(j, "SecretAccessKey")));
-    wipe(text);
+    aws_wipe(jv_s(jv_get(j, "SecretAccessKey")));
+    aws_wipe(text);
     return err_new(ERR_INVALID, "credential_process did not print credentials of version 1.");
 }
 
@@ -69,7 +65,7 @@ static struct err *ask(struct arena *a, const char *method, struct str url,
 
 /* Plain http only where nobody is in between, as the SDKs have it: loopback, and the addresses of
  * the containers' and pods' endpoints. */
-static bool container_url_ok(struct arena *a, struct str url)
+bool aws_url_private(struct arena *a, struct str url)
 {
     static const char *const hosts[] = {"localhost", "[::1]", "169.254.170.2", "169.254.170.23",
                                         "[fd00:ec2::23]"};
@@ -118,7 +114,7 @@ static struct err *from_container(struct arena *a, struct aws_keys **out)
     if (url.n == 0)
         return err_new(ERR_INVALID, "There is no container's endpoint for credentials: "
                        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is not set.");
-    if (!container_url_ok(a, url))
+    if (!aws_url_private(a, url))
         return err_new(ERR_DENIED, "AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https nor an "
                                    "address of this machine.");
     TRY(container_token(a, &token));
@@ -192,9 +188,9 @@ static struct err *keys_of_sts(struct arena *a, const struct http_in *in, struct
         e = err_new(ERR_INVALID, "the answer has no credentials");
     if (e == NULL)
         e = aws_keys_of(xml_text(xml_child(c, "AccessKeyId")), secret, token, expires, out);
-    wipe(secret);
-    wipe(token);
-    wipe(in->body);
+    aws_wipe(secret);
+    aws_wipe(token);
+    aws_wipe(in->body);
     return e;
 }
 
@@ -222,13 +218,15 @@ static struct err *assume(struct aws *w, struct arena *a, const struct aws_link 
 {
     bool web = l->from == AWS_FROM_WEB;
     const char *action = web ? "AssumeRoleWithWebIdentity" : "AssumeRole";
-    struct str token = STR_NONE;
+    struct str token = STR_NONE, code = STR_NONE;
     if (web) {
         TRY(file_read(a, arena_cstr(a, l->token_file), TOKEN_FILE_MAX, &token));
         token = str_trim(token);
         if (token.n < WEB_TOKEN_MIN)
             return err_new(ERR_INVALID, "The file of the web identity's token is empty.");
     }
+    if (l->mfa_serial.n > 0)
+        TRY(aws_mfa_ask(w, a, l, &code));
     struct buf b = BUF_INIT(FORM_MAX);
     buf_fmt(&b, "Action=%s&Version=2011-06-15", action);
     form_add(&b, "RoleArn", l->role_arn);
@@ -238,13 +236,16 @@ static struct err *assume(struct aws *w, struct arena *a, const struct aws_link 
     form_add(&b, "ExternalId", l->external_id);
     form_add(&b, "DurationSeconds", l->duration);
     form_add(&b, "WebIdentityToken", token);
+    form_add(&b, "SerialNumber", l->mfa_serial);
+    form_add(&b, "TokenCode", code);
     struct err *e = buf_check(&b);
     if (e == NULL)
         e = call_sts(w, a, k, buf_view(&b), action, out);
     if (b.n > 0)
         secret_wipe(b.p, b.n);
     buf_clear(&b);
-    wipe(token);
+    aws_wipe(token);
+    aws_wipe(code);
     return e;
 }
 
@@ -255,6 +256,7 @@ static struct err *fetch_link(struct aws *w, struct arena *a, const struct aws_c
     const struct aws_link *l = &c->v[i];
     switch (l->from) {
     case AWS_FROM_PROCESS: return from_process(w, a, l, out);
+    case AWS_FROM_SSO: return aws_sso_fetch(w, a, l, out);
     case AWS_FROM_CONTAINER: return from_container(a, out);
     case AWS_FROM_INSTANCE: return from_instance(a, c->n == 1, out);
     case AWS_FROM_WEB:
@@ -265,7 +267,8 @@ static struct err *fetch_link(struct aws *w, struct arena *a, const struct aws_c
 
 static bool names_profile(enum aws_from from)
 {
-    return from == AWS_FROM_PROCESS || from == AWS_FROM_WEB || from == AWS_FROM_ROLE;
+    return from == AWS_FROM_PROCESS || from == AWS_FROM_WEB || from == AWS_FROM_SSO ||
+           from == AWS_FROM_ROLE;
 }
 
 struct err *aws_chain_fetch(struct aws *w, const struct aws_chain *c, struct aws_keys **out)

@@ -3,7 +3,7 @@
 
 #include "core/clock.h"
 
-static const char *const endpoint_services[] = {"s3", "cloudtrail", "sts"};
+static const char *const endpoint_services[] = {"s3", "cloudtrail", "sts", "sso", "sso-oidc"};
 
 struct aws {
     struct arena *a;
@@ -15,6 +15,7 @@ struct aws {
     struct aws_keys *keys;
     bool renewing, stopped;
     int64_t asked_ms; /* when it was last asked for keys; 0: never */
+    struct err *gave_up; /* a person was asked in vain, and is not asked again */
 };
 
 /* -- keys -------------------------------------------------------------------------------------- */
@@ -63,34 +64,60 @@ static bool renewable(const struct aws *w)
     return w->chain.n > 1 || w->chain.v[0].from != AWS_FROM_KEYS;
 }
 
+static bool asks_person(const struct aws *w)
+{
+    for (size_t i = 0; i < w->chain.n; i++)
+        if (w->chain.v[i].mfa_serial.n > 0)
+            return true;
+    return false;
+}
+
+/* Under the lock. Keys that come with little time left are not asked for at every request, and a
+ * person not before they have ended. */
+static bool are_wanted(const struct aws *w, const struct aws_keys *old)
+{
+    const struct aws_keys *k = w->keys;
+    int64_t before_ms = asks_person(w) ? 0 : AWS_RENEW_MS;
+    return k == NULL || k == old ||
+           (k->expires_ms != INT64_MAX && clock_now_ms() > k->expires_ms - before_ms &&
+            clock_mono_ms() > w->asked_ms + AWS_RENEW_PAUSE_MS);
+}
+
+/* Under the lock. */
+static void note_asked(struct aws *w, const struct err *e)
+{
+    w->asked_ms = clock_mono_ms();
+    w->renewing = false;
+    if (e != NULL && asks_person(w))
+        w->gave_up = err_new(e->kind, "%s", e->message);
+    pthread_cond_broadcast(&w->stop);
+}
+
 struct err *aws_keys_get(struct aws *w, const struct aws_keys *old, struct aws_keys **out)
 {
     pthread_mutex_lock(&w->lock);
     /* One asks; the others go on with what there is, unless that is nothing, or was refused. */
     while ((w->keys == NULL || w->keys == old) && w->renewing)
         pthread_cond_wait(&w->stop, &w->lock);
-    const struct aws_keys *k = w->keys;
-    /* Keys that come with little time left are not asked for at every request. */
-    bool ends = k == NULL || k == old ||
-                (k->expires_ms != INT64_MAX && clock_now_ms() > k->expires_ms - AWS_RENEW_MS &&
-                 clock_mono_ms() > w->asked_ms + AWS_RENEW_PAUSE_MS);
-    bool mine = renewable(w) && !w->renewing && ends;
+    bool wanted = renewable(w) && are_wanted(w, old);
+    bool mine = wanted && !w->renewing && w->gave_up == NULL;
+    struct err *e = wanted && w->gave_up != NULL
+                        ? err_new(w->gave_up->kind, "%s", w->gave_up->message) : NULL;
     w->renewing |= mine;
     pthread_mutex_unlock(&w->lock);
     struct aws_keys *fresh = NULL;
-    struct err *e = mine ? aws_chain_fetch(w, &w->chain, &fresh) : NULL;
+    if (mine)
+        e = aws_chain_fetch(w, &w->chain, &fresh);
     pthread_mutex_lock(&w->lock);
-    if (mine) {
-        w->asked_ms = clock_mono_ms();
-        w->renewing = false;
-        pthread_cond_broadcast(&w->stop);
-    }
+    if (mine)
+        note_asked(w, e);
     if (fresh != NULL) {
         if (w->keys != NULL && --w->keys->refs == 0)
             aws_keys_free(w->keys);
         w->keys = fresh;
     }
-    bool have = w->keys != NULL && (e == NULL || w->keys->expires_ms > clock_now_ms());
+    bool have = w->keys != NULL &&
+                (e == NULL || (w->keys != old && w->keys->expires_ms > clock_now_ms()));
     if (have) {
         w->keys->refs++;
         *out = w->keys;
@@ -101,6 +128,16 @@ struct err *aws_keys_get(struct aws *w, const struct aws_keys *old, struct aws_k
         return NULL;
     }
     return e != NULL ? e : err_new(ERR_DENIED, "No AWS credentials could be had.");
+}
+
+struct err *aws_ask_now(struct aws *w)
+{
+    struct aws_keys *k = NULL;
+    if (!asks_person(w))
+        return NULL;
+    TRY(aws_keys_get(w, NULL, &k));
+    aws_keys_unref(w, k);
+    return NULL;
 }
 
 void aws_keys_unref(struct aws *w, struct aws_keys *k)
@@ -128,7 +165,8 @@ static struct err *set_endpoints(struct aws *w, const struct aws_profile *p)
 {
     const char *ignore = aws_env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
     const char *names[] = {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_CLOUDTRAIL",
-                           "AWS_ENDPOINT_URL_STS"};
+                           "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_SSO",
+                           "AWS_ENDPOINT_URL_SSO_OIDC"};
     CHECK(ARRAY_LEN(names) == ARRAY_LEN(w->endpoints));
     if (ignore != NULL && str_is_i(str_c(ignore), "true"))
         return NULL;
@@ -193,6 +231,7 @@ void aws_close(struct aws *w)
         return;
     aws_keys_free(w->keys);
     aws_keys_free(w->chain.keys);
+    err_free(w->gave_up);
     pthread_mutex_destroy(&w->lock);
     pthread_cond_destroy(&w->stop);
     arena_free(w->a);

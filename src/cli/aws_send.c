@@ -79,7 +79,7 @@ static void fault_of_xml(struct arena *a, struct str body, struct aws_fault *f)
     f->region = xml_text(xml_child(e, "Region"));
 }
 
-/* {"__type": "com.amazon…#Code", "message": …} */
+/* {"__type": "com.amazon…#Code", "message": …}; OAuth's is {"error", "error_description"}. */
 static void fault_of_json(struct arena *a, struct str body, struct aws_fault *f)
 {
     struct jv *j = NULL;
@@ -89,6 +89,10 @@ static void fault_of_json(struct arena *a, struct str body, struct aws_fault *f)
     f->code = str_skip(f->code, (size_t)(hash + 1));
     const struct jv *m = jv_get(j, "message");
     f->message = jv_s(m != NULL ? m : jv_get(j, "Message"));
+    if (f->code.n == 0) {
+        f->code = jv_s(jv_get(j, "error"));
+        f->message = jv_s(jv_get(j, "error_description"));
+    }
 }
 
 struct aws_fault aws_fault_of(struct arena *a, const struct http_in *in)

@@ -34,9 +34,13 @@ struct err *bucket_source(const char *url, bool digests, struct source_notes *no
 struct err *bucket_public_keys(struct str region, int64_t from_ms, int64_t to_ms,
                                scan_take_key *take, void *ctx) MUST_CHECK;
 
+/* Both share one set of keys, so that a person is asked for a code once; this ends it. Last, when
+ * no source is left. */
+void bucket_end(void);
+
 /* -- bucket_call.c, for bucket.c --------------------------------------------------------------- */
 struct bucket_at { /* where a bucket is */
-    struct aws *aws;
+    struct aws *aws; /* bucket_end() closes it */
     char name[BUCKET_NAME_MAX + 1];
     struct str endpoint; /* STR_NONE: AWS's own */
     pthread_mutex_t lock;

@@ -12,6 +12,23 @@ enum { CALL_ARENA = 32 * 1024 * 1024, PAGE_KEYS = 1000, PAGE_KEYS_SMALL = 100, H
 #define LIST_KEYS_TARGET                                                                           \
     "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.ListPublicKeys"
 
+/* -- whose keys -------------------------------------------------------------------------------- */
+static struct aws *shared; /* of the main thread, which opens sources and asks for public keys */
+
+static struct err *open_shared(struct aws **out)
+{
+    if (shared == NULL)
+        TRY(aws_open(&shared));
+    *out = shared;
+    return NULL;
+}
+
+void bucket_end(void)
+{
+    aws_close(shared);
+    shared = NULL;
+}
+
 /* -- where a bucket is ------------------------------------------------------------------------- */
 static bool bucket_name_ok(struct str name)
 {
@@ -43,7 +60,8 @@ struct err *bucket_at_init(struct bucket_at *b, struct str name)
         return err_new(ERR_INVALID, "%.*s is not the name of a bucket: s3://BUCKET/PREFIX.",
                        STR_ARG(str_take(name, 100)));
     *b = (struct bucket_at){0};
-    TRY(aws_open(&b->aws));
+    TRY(open_shared(&b->aws));
+    TRY(aws_ask_now(b->aws));
     pthread_mutex_init(&b->lock, NULL);
     snprintf(b->name, sizeof b->name, "%.*s", STR_ARG(name));
     b->endpoint = aws_endpoint(b->aws, "s3");
@@ -58,7 +76,6 @@ void bucket_at_clear(struct bucket_at *b)
 {
     if (b->aws == NULL)
         return;
-    aws_close(b->aws);
     pthread_mutex_destroy(&b->lock);
 }
 
@@ -311,8 +328,6 @@ struct err *bucket_public_keys(struct str region, int64_t from_ms, int64_t to_ms
                                scan_take_key *take, void *ctx)
 {
     struct aws *w = NULL;
-    TRY(aws_open(&w));
-    struct err *e = all_keys(w, region, from_ms, to_ms, take, ctx);
-    aws_close(w);
-    return e;
+    TRY(open_shared(&w));
+    return all_keys(w, region, from_ms, to_ms, take, ctx);
 }

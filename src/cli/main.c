@@ -46,7 +46,7 @@ static const char help[] =
     "  AWS_SHARED_CREDENTIALS_FILE, AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN and\n"
     "  AWS_ROLE_SESSION_NAME, AWS_CONTAINER_CREDENTIALS_FULL_URI and _RELATIVE_URI,\n"
     "  AWS_EC2_METADATA_DISABLED, AWS_REGION, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL,\n"
-    "  AWS_ENDPOINT_URL_S3, _CLOUDTRAIL and _STS, AWS_CA_BUNDLE\n";
+    "  AWS_ENDPOINT_URL_S3, _CLOUDTRAIL, _STS, _SSO and _SSO_OIDC, AWS_CA_BUNDLE\n";
 
 struct command {
     const char *name;
@@ -108,5 +108,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     char *ask[] = {argv[help_of ? 2 : 1], (char *)(uintptr_t)"--help", NULL};
-    return help_of ? run_command(c, 2, ask) : run_command(c, argc - 1, argv + 1);
+    int rc = help_of ? run_command(c, 2, ask) : run_command(c, argc - 1, argv + 1);
+    bucket_end();
+    return rc;
 }

@@ -37,7 +37,7 @@ static const char usage[] =
     "  --threads N\n"
     "  --no-summary\n"
     "Environment for s3://: what the aws command line reads: AWS_ACCESS_KEY_ID and its like,\n"
-    "AWS_PROFILE (keys, role_arn, credential_process, web identity; not SSO: export those),\n"
+    "AWS_PROFILE (keys, role_arn with mfa_serial, credential_process, web identity, SSO),\n"
     "AWS_REGION, AWS_ENDPOINT_URL (and _S3, _STS), AWS_CA_BUNDLE, containers and instances.\n"
     "Exit code: 0 nothing found, 1 findings, 2 something could not be read or compiled.\n";
 
