@@ -5,17 +5,21 @@
 
 static const signed char depth_of[256] = {['{'] = 1, ['['] = 1, ['}'] = -1, [']'] = -1};
 
-size_t record_skip(const char *p, const struct split *sp, size_t i)
+/* Where the split is handed on as `at` and `n`: they stay in registers over what is written. */
+static inline size_t skip(const char *p, const uint32_t *at, size_t n, size_t i)
 {
     int depth = 0;
-    const uint32_t *at = sp->at;
-    size_t n = sp->n;
     for (; i < n; i++) {
         depth += depth_of[(unsigned char)p[at[i]]];
         if ((unsigned)depth - 1 >= (unsigned)RECORD_DEPTH_MAX)
             return depth == 0 ? i + 1 : n + 2;
     }
     return n + 1;
+}
+
+size_t record_skip(const char *p, const struct split *sp, size_t i)
+{
+    return skip(p, sp->at, sp->n, i);
 }
 
 /* One member of an object whose key begins behind at[i]. */
@@ -146,20 +150,19 @@ static inline bool name_fast(const char *p, const struct split *sp, size_t i, st
 }
 
 /* The index behind the value; 0 for false. */
-static inline size_t value_fast(const char *p, const struct split *sp, size_t i, struct field *f)
+static inline size_t value_fast(const char *p, const uint32_t *at, size_t n, size_t i,
+                                struct field *f)
 {
-    const uint32_t *at = sp->at;
-    uint32_t vf = at[i + 1] + 1, vt = at[i + 2];
+    uint32_t vf = at[i + 1] + 1, vt = at[i + 2], opens = 0;
     size_t next = i + 2;
     char c = p[vf];
-    f->at = 0;
-    if (c == '"') {
+    if (__builtin_expect(c == '"', 1)) {
         if (p[vt - 1] != '"' || vt - vf < 2)
             return 0;
     } else if (c == '{' || c == '[') {
-        f->at = (uint32_t)next;
-        next = record_skip(p, sp, next);
-        if (next >= sp->n || at[next] != at[next - 1] + 1)
+        opens = (uint32_t)next;
+        next = skip(p, at, n, next);
+        if (next >= n || at[next] != at[next - 1] + 1)
             return 0;
         vt = at[next];
     } else if (blank(p[vt - 1]) ||
@@ -168,6 +171,7 @@ static inline size_t value_fast(const char *p, const struct split *sp, size_t i,
     }
     f->val = vf;
     f->val_n = vt - vf;
+    f->at = opens;
     return ends_member(p[vt]) ? next : 0;
 }
 
@@ -213,7 +217,7 @@ static uint32_t read_fields(struct record *r, uint32_t at)
     for (size_t i = at;;) {
         struct member m = {.f = field_room(r)};
         if (name_fast(p, sp, i, m.f))
-            m.next = value_fast(p, sp, i, m.f);
+            m.next = value_fast(p, sp->at, sp->n, i, m.f);
         if (m.next == 0 && member_slow(p, sp, i, &m, &why) != WALK_OK)
             return 0;
         hash_name(r, m.f);
@@ -289,14 +293,15 @@ static inline void slot_put(struct record *r, enum slot slot, const struct field
         r->odd = r->odd || tells;
         return;
     }
-    if (r->p[f->val] != '"') {
+    const char *p = r->p + f->val;
+    if (*p != '"') {
         /* null is like none only to some languages: let record_get() tell. */
         r->odd = r->odd || tells;
         return;
     }
-    r->slot[slot] = (struct str){r->p + f->val + 1, f->val_n - 2};
+    r->slot[slot] = (struct str){p + 1, f->val_n - 2};
     if (tells && split_slash(r->sp, f->val, f->val + f->val_n) &&
-        memchr(r->p + f->val, '\\', f->val_n) != NULL)
+        memchr(p, '\\', f->val_n) != NULL)
         r->odd = true;
 }
 
@@ -541,7 +546,7 @@ static size_t unguessed(struct record *r, size_t i, bool top, struct field *f,
                         const struct guess **next_guess, enum walk *out_walk, size_t *out_i,
                         const char **why)
 {
-    size_t next = name_fast(r->p, r->sp, i, f) ? value_fast(r->p, r->sp, i, f) : 0;
+    size_t next = name_fast(r->p, r->sp, i, f) ? value_fast(r->p, r->sp->at, r->sp->n, i, f) : 0;
     bool fast = next != 0;
     if (!fast || (top && f->key_n == 7 && memcmp(r->p + f->key, "Records", 7) == 0)) {
         *out_walk = odd_member(r, i, top, f, &next, out_i, why);
@@ -558,19 +563,39 @@ static size_t unguessed(struct record *r, size_t i, bool top, struct field *f,
     return next;
 }
 
-/* One whose name was guessed, and whose value is written as CloudTrail does; 0: it is not. */
-static inline size_t guessed_member(struct record *r, size_t i, const struct guess *g,
-                                    struct field *f)
+/* userIdentity, as guessed_member(). */
+static size_t guessed_identity(struct record *r, size_t i, const struct guess *g, struct field *f)
 {
-    size_t next = g->slot == SLOT_IDENTITY ? identity_value(r, i, f) : 0;
+    const uint32_t *at = r->sp->at;
+    size_t next = identity_value(r, i, f);
     if (next == 0)
-        next = value_fast(r->p, r->sp, i, f);
+        next = value_fast(r->p, at, r->sp->n, i, f);
     if (next == 0)
         return 0;
-    f->key = r->sp->at[i] + 2;
+    f->key = at[i] + 2;
     f->key_n = g->n - 2;
     f->hash = g->hash;
-    top_slot(r, g->slot, f);
+    top_slot(r, SLOT_IDENTITY, f);
+    return next;
+}
+
+/* One whose name was guessed, and whose value is written as CloudTrail does; 0: it is not. By far
+ * the most are, so this is what a scan does most: nothing is written that nobody asks for. */
+static inline __attribute__((always_inline)) size_t
+guessed_member(struct record *r, const char *p, const uint32_t *at, size_t n, size_t i,
+               const struct guess *g, struct field *to)
+{
+    if (g->slot == SLOT_IDENTITY)
+        return guessed_identity(r, i, g, to);
+    struct field f;
+    size_t next = value_fast(p, at, n, i, &f);
+    if (next == 0)
+        return 0;
+    if (g->asked)
+        *to = (struct field){.key = at[i] + 2, .key_n = g->n - 2, .hash = g->hash, .val = f.val,
+                             .val_n = f.val_n, .at = f.at};
+    if (g->slot >= 0)
+        slot_put(r, (enum slot)g->slot, &f);
     return next;
 }
 
@@ -581,6 +606,8 @@ walk_members(struct record *r, size_t i, const bool top, size_t *out_i, const ch
 {
     const char *p = r->p;
     const struct split *sp = r->sp;
+    const uint32_t *at = sp->at;
+    const size_t n = sp->n;
     const struct guess *next_guess = r->guesses;
     uint32_t n_top = 0;
     for (;;) {
@@ -589,27 +616,27 @@ walk_members(struct record *r, size_t i, const bool top, size_t *out_i, const ch
             *out_i = i + 2;
             return WALK_RECORDS;
         }
-        const struct guess *g =
-            i + 2 < sp->n ? guessed(p, sp->at + i, &next_guess) : NULL;
-        size_t next = g != NULL ? guessed_member(r, i, g, f) : 0;
-        bool kept = true;
+        const struct guess *g = i + 2 < n ? guessed(p, at + i, &next_guess) : NULL;
+        size_t next = g != NULL ? guessed_member(r, p, at, n, i, g, f) : 0;
         if (__builtin_expect(next != 0, 1)) {
-            kept = g->asked;
+            n_top += g->asked;
         } else {
+            const struct guess *learnt = next_guess;
             enum walk w = WALK_OK;
-            next = unguessed(r, i, top, f, &next_guess, &w, out_i, why);
+            next = unguessed(r, i, top, f, &learnt, &w, out_i, why);
+            next_guess = learnt;
             if (w != WALK_OK) {
-                *where = i < sp->n ? sp->at[i] : 0;
+                *where = i < n ? at[i] : 0;
                 return w;
             }
+            n_top++;
         }
-        n_top += kept;
         if (__builtin_expect(n_top > RECORD_TOP_MAX, 0)) {
             n_top = RECORD_TOP_MAX;
             r->odd = true; /* record_get() will walk again */
         }
         i = next;
-        if (p[sp->at[i]] == '}') {
+        if (p[at[i]] == '}') {
             r->last = i;
             r->n_top = n_top;
             return WALK_OK;
@@ -628,7 +655,8 @@ enum walk record_walk(struct record *r, const char *p, const struct split *sp, s
     r->known_identity = NULL;
     if (r->guesses_for != r->paths->n)
         guesses_forget(r);
-    memset(r->slot, 0, sizeof r->slot);
+    for (size_t k = 0; k < SLOT_COUNT; k++)
+        r->slot[k] = STR_NONE;
     fields_forget(r);
     *out_at = sp->at[i];
     if (i + 1 >= sp->n)
