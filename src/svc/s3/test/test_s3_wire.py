@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 import unittest.mock
 import urllib.parse
@@ -343,9 +344,12 @@ class Tools(S3Case):
         self.addCleanup(shutil.rmtree, self.dir)
         os.makedirs(os.path.join(self.dir, "t/sub"))
         self.files = {"t/big": os.urandom(9 * MIB), "t/sub/x": b"x\n", "t/a b+\u00fc.txt": b"y\n"}
+        # S3's times are whole seconds: what is written in the second of its upload looks newer.
+        past = time.time() - 3600
         for path, data in self.files.items():
             with open(os.path.join(self.dir, path), "wb") as f:
                 f.write(data)
+            os.utime(os.path.join(self.dir, path), (past, past))
 
     def run_tool(self, *args, env=None):
         done = subprocess.run(args, cwd=self.dir, capture_output=True, timeout=120,
