@@ -9,7 +9,6 @@
 #include "core/clock.h"
 #include "core/enc.h"
 
-#include <errno.h>
 #include <unistd.h>
 
 #define CACHE_FOLDER ".aws/sso/cache"
@@ -101,21 +100,15 @@ static struct err *read_sign_in(struct arena *a, const struct aws_link *l, struc
     return sign_in_first(l, why.p);
 }
 
-/* Beside it and renamed; under a name of this process's own, since another may renew it as well. */
-static struct err *save(struct arena *a, const struct sign_in *s)
+static struct err *save(const struct sign_in *s)
 {
-    const char *own = arena_fmt(a, "%s.%ld", s->path, (long)getpid()).p;
     struct buf b = BUF_INIT(TEXT_MAX);
     buf_reserve(&b, TEXT_MAX); /* at once: what grows leaves copies behind */
     struct jw w = jw_to(&b);
     jw_value(&w, s->j);
     struct err *e = buf_check(&b);
     if (e == NULL)
-        e = file_write(own, buf_view(&b), 0600);
-    if (e == NULL && rename(own, s->path) != 0) {
-        e = err_errno(errno, "rename");
-        unlink(own);
-    }
+        e = file_write(s->path, buf_view(&b), 0600);
     secret_wipe(b.p, b.n);
     buf_clear(&b);
     return e;
@@ -212,7 +205,7 @@ static struct err *take_token(struct arena *a, const struct aws_link *l, const s
     aws_wipe(old.access);
     if (s->refresh.p != old.refresh.p)
         aws_wipe(old.refresh);
-    return save(a, s);
+    return save(s);
 }
 
 static struct err *renew(struct aws *w, struct arena *a, const struct aws_link *l,

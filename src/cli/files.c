@@ -73,7 +73,8 @@ static struct err *sync_folder(const char *path)
 struct err *file_write(const char *path, struct str content, int mode)
 {
     char temp[PATH_MAX];
-    if (snprintf(temp, sizeof temp, "%s.new", path) >= (int)sizeof temp)
+    /* Of this process's own: another may write the same file, and neither is to end the other's. */
+    if (snprintf(temp, sizeof temp, "%s.%ld.new", path, (long)getpid()) >= (int)sizeof temp)
         return err_new(ERR_LIMIT, "The path %s is too long.", path);
     /* Anew, so that nobody else holds it open or leads it elsewhere: the folder may be shared. */
     unlink(temp);
