@@ -43,6 +43,25 @@ struct slice {
     bool last; /* no more text behind it */
 };
 
+static inline void go_behind(const struct feed *f, struct slice *s, size_t i)
+{
+    s->i = i + 1;
+    s->at = f->sp.at[i] + 1;
+}
+
+/* Into the list that opens at sp.at[i]. `level`: brackets around it of the object that holds it, 0
+ * for none; `outer`: that object stands in a list itself. */
+static void into_list(struct feed *f, struct slice *s, size_t i, int level, bool outer)
+{
+    f->mode = FEED_LIST;
+    f->wrapped = level > 0;
+    f->any = f->any || f->wrapped;
+    f->outer = outer;
+    f->comma = false;
+    f->level = level;
+    go_behind(f, s, i);
+}
+
 static void fault(struct feed *f, size_t where, const char *what)
 {
     if (f->faults++ < FEED_FAULTS_TOLD)
@@ -86,11 +105,9 @@ static bool leave_out(struct feed *f, struct slice *s, size_t where, const char 
     fault(f, where, text);
     f->comma = f->any = true;
     for (size_t i = s->i; i < sp->n; i++) {
-        char c = s->p[sp->at[i]];
-        depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+        depth += bracket(s->p[sp->at[i]]);
         if (depth == 0) {
-            s->i = i + 1;
-            s->at = sp->at[i] + 1;
+            go_behind(f, s, i);
             return true;
         }
     }
@@ -113,7 +130,7 @@ static void run_skip(struct feed *f, struct slice *s)
             k->in_string = c != '"';
         } else {
             k->in_string = c == '"';
-            k->depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+            k->depth += bracket(c);
             if (k->depth == 0) {
                 f->mode = FEED_LIST;
                 return;
@@ -132,8 +149,7 @@ static void emit(struct feed *f, struct slice *s)
     if (f->r.duplicate)
         fault(f, at[f->r.first], twice);
     f->sink.record(f->sink.ctx, &f->r, f->base + at[f->r.first]);
-    s->i = f->r.last + 1;
-    s->at = at[f->r.last] + 1;
+    go_behind(f, s, f->r.last);
 }
 
 static bool looks_like_record(const struct record *r)
@@ -181,7 +197,7 @@ static bool emit_text(struct feed *f, struct str text, uint64_t offset)
 }
 
 /* An object that is no record, at sp.at[i]: what it holds. */
-static void unwrap(struct feed *f, const struct slice *s, size_t i)
+static void look_into(struct feed *f, const struct slice *s, size_t i)
 {
     struct wrapped in;
     uint64_t offset = f->base + f->sp.at[i];
@@ -203,6 +219,14 @@ static void unwrap(struct feed *f, const struct slice *s, size_t i)
         fault(f, f->sp.at[i], "an object that is no record of CloudTrail's, and holds none");
 }
 
+/* The object at s->i, which was walked and is no record. */
+static void unwrap(struct feed *f, struct slice *s)
+{
+    size_t last = f->r.last; /* what it holds is walked next */
+    look_into(f, s, s->i);
+    go_behind(f, s, last);
+}
+
 /* Into the list that the object at s->i holds, if it does. */
 static bool enter(struct feed *f, struct slice *s, bool outer)
 {
@@ -210,13 +234,7 @@ static bool enter(struct feed *f, struct slice *s, bool outer)
     int depth = 0;
     if (!wrap_list(s->p, &f->sp, s->i, &list, &depth))
         return false;
-    f->mode = FEED_LIST;
-    f->wrapped = f->any = true;
-    f->outer = outer;
-    f->comma = false;
-    f->level = depth;
-    s->i = list + 1;
-    s->at = f->sp.at[list] + 1;
+    into_list(f, s, list, depth, outer);
     return true;
 }
 
@@ -259,10 +277,7 @@ static bool step_out(struct feed *f, struct slice *s)
         return resync(f, s, s->at);
     }
     if (c == '[') {
-        f->mode = FEED_LIST;
-        f->wrapped = f->outer = f->comma = false;
-        s->at = pos + 1;
-        s->i++;
+        into_list(f, s, s->i, 0, false);
         return true;
     }
     size_t list = 0, where = pos;
@@ -275,19 +290,10 @@ static bool step_out(struct feed *f, struct slice *s)
         }
         if (enter(f, s, false))
             return true;
-        list = f->r.last;
-        unwrap(f, s, s->i);
-        s->i = list + 1;
-        s->at = sp->at[list] + 1;
+        unwrap(f, s);
         return true;
     case WALK_RECORDS:
-        f->mode = FEED_LIST;
-        f->wrapped = true;
-        f->outer = f->comma = false;
-        f->any = true;
-        f->level = 1;
-        s->i = list + 1;
-        s->at = sp->at[list] + 1;
+        into_list(f, s, list, 1, false);
         return true;
     case WALK_MORE: return enter(f, s, false);
     case WALK_BAD: break;
@@ -304,14 +310,6 @@ static bool list_end(struct feed *f, struct slice *s, size_t pos)
     f->mode = f->wrapped ? FEED_TAIL : FEED_OUT;
     f->depth = f->level;
     return true;
-}
-
-static void other_element(struct feed *f, struct slice *s)
-{
-    size_t last = f->r.last;
-    unwrap(f, s, s->i);
-    s->i = last + 1;
-    s->at = f->sp.at[last] + 1;
 }
 
 static bool step_list(struct feed *f, struct slice *s)
@@ -343,7 +341,7 @@ static bool step_list(struct feed *f, struct slice *s)
             else if (!f->wrapped && enter(f, s, true))
                 return true;
             else
-                other_element(f, s);
+                unwrap(f, s);
             f->comma = true;
             return true;
         case WALK_MORE: return !f->wrapped && enter(f, s, true);
@@ -377,10 +375,7 @@ static bool step_tail(struct feed *f, struct slice *s)
             s->at = sp->at[s->i - 1] + 1;
             return true;
         }
-        if (c == '{' || c == '[')
-            f->depth++;
-        else if (c == '}' || c == ']')
-            f->depth--;
+        f->depth += bracket(c);
         /* Not past a name: what follows it decides. */
         if (c != ':' && !(c == ',' && f->depth == 1))
             s->at = pos + 1;

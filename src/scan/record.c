@@ -3,14 +3,12 @@
 
 #include <stdatomic.h>
 
-static const signed char depth_of[256] = {['{'] = 1, ['['] = 1, ['}'] = -1, [']'] = -1};
-
 /* Where the split is handed on as `at` and `n`: they stay in registers over what is written. */
 static inline size_t skip(const char *p, const uint32_t *at, size_t n, size_t i)
 {
     int depth = 0;
     for (; i < n; i++) {
-        depth += depth_of[(unsigned char)p[at[i]]];
+        depth += bracket(p[at[i]]);
         if ((unsigned)depth - 1 >= (unsigned)RECORD_DEPTH_MAX)
             return depth == 0 ? i + 1 : n + 2;
     }

@@ -17,6 +17,13 @@ static inline void trim(const char *p, uint32_t *from, uint32_t *to)
         (*to)--;
 }
 
+/* What a byte of structure does to the depth. */
+static inline int bracket(char c)
+{
+    static const signed char of[256] = {['{'] = 1, ['['] = 1, ['}'] = -1, [']'] = -1};
+    return of[(unsigned char)c];
+}
+
 /* Names are told apart by length and the first eight bytes, and then compared. `room`: bytes that
  * may be read from p on. */
 static inline uint32_t key_hash(const char *p, size_t n, size_t room)

@@ -66,6 +66,13 @@ static inline size_t plain(struct str s, const char also[2])
 
 static const char no_more[2] = {0x7f, 0x7f};
 
+static inline size_t add_plain(struct buf *b, struct str s, const char also[2])
+{
+    size_t n = plain(s, also);
+    buf_add(b, s.p, n);
+    return n;
+}
+
 static void escaped(char out[12], uint32_t c)
 {
     if (c >= 0x110000)
@@ -79,11 +86,9 @@ static void escaped(char out[12], uint32_t c)
 void safe_text(struct buf *b, struct str s)
 {
     for (size_t i = 0, n; i < s.n; i += n) {
-        n = plain(str_skip(s, i), no_more);
-        if (n > 0) {
-            buf_add(b, s.p + i, n);
+        n = add_plain(b, str_skip(s, i), no_more);
+        if (n > 0)
             continue;
-        }
         uint32_t c = next_char(str_skip(s, i), &n);
         char e[12];
         if (harmful(c)) {
@@ -116,8 +121,7 @@ void safe_cell(struct buf *b, struct str s, size_t width)
 {
     bool cut = safe_width(s) > width;
     size_t room = cut && width > 0 ? width - 1 : width;
-    size_t w = plain(str_take(s, room), no_more), i = w, n;
-    buf_add(b, s.p, w);
+    size_t w = add_plain(b, str_take(s, room), no_more), i = w, n;
     for (; i < s.n; i += n) {
         uint32_t c = next_char(str_skip(s, i), &n);
         if (w + width_of(c) > room)
@@ -189,11 +193,9 @@ static void json_escape(struct buf *b, uint32_t c)
 void safe_json_line(struct buf *b, struct str json)
 {
     for (size_t i = 0, n; i < json.n; i += n) {
-        n = plain(str_skip(json, i), no_more);
-        if (n > 0) {
-            buf_add(b, json.p + i, n);
+        n = add_plain(b, str_skip(json, i), no_more);
+        if (n > 0)
             continue;
-        }
         uint32_t c = next_char(str_skip(json, i), &n);
         if (c >= 0x7f && c < 0x110000 && harmful(c))
             json_escape(b, c);
@@ -210,11 +212,9 @@ void safe_json(struct buf *b, struct str s)
     }
     buf_char(b, '"');
     for (size_t i = 0, n; i < s.n; i += n) {
-        n = plain(str_skip(s, i), "\"\\");
-        if (n > 0) {
-            buf_add(b, s.p + i, n);
+        n = add_plain(b, str_skip(s, i), "\"\\");
+        if (n > 0)
             continue;
-        }
         uint32_t c = next_char(str_skip(s, i), &n);
         if (c >= 0x110000)
             buf_c(b, "\\ufffd");
