@@ -102,6 +102,17 @@ class FakeCase(unittest.TestCase):
 
     ROLE = "role_arn = arn:aws:iam::111122223333:role/path/"
 
+    def end_keys(self, key):
+        """Of what was put: requests with this key, or with what begins with it, are refused."""
+        def ended(h, count):
+            old = f"Credential={key}" in h.headers["Authorization"]
+            if old:
+                self.fake.error(h, 400, "ExpiredToken")
+            return old
+
+        for name in self.fake.objects:
+            self.fake.faults[name] = ended
+
     def keys_text(self, key, minutes):
         end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=minutes)
         return json.dumps({"AccessKeyId": key, "SecretAccessKey": "s", "Token": "t-" + key,

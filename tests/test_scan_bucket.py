@@ -596,14 +596,7 @@ credential_source = EcsContainer
         self.fake.sts = lambda form: self.sts(dict(form, RoleArn="x/" + (
             answers.pop() if answers else "new")))
 
-        def expired(h, count):
-            old = "ASIAold" in h.headers["Authorization"]
-            if old:
-                self.fake.error(h, 400, "ExpiredToken")
-            return old
-
-        for name in self.fake.objects:
-            self.fake.faults[name] = expired
+        self.end_keys("ASIAold")
         code, out, err = self.scan(env=env)
         self.assertEqual((code, found(out)), (1, ids), err)
         self.assertEqual(len(self.fake.sts_calls), 2)

@@ -324,14 +324,7 @@ class SingleSignOn(FakeCase):
 
         self.role = role
 
-        def expired(h, count):
-            old = "ASIAOLD" in h.headers["Authorization"]
-            if old:
-                self.fake.error(h, 400, "ExpiredToken")
-            return old
-
-        for name in self.fake.objects:
-            self.fake.faults[name] = expired
+        self.end_keys("ASIAOLD")
         code, out, err = self.scan(env=self.sso())
         self.assertEqual((code, found(out)), (1, ids), err)
         self.assertEqual([h["x-amz-sso_bearer_token"] for _, h in self.calls],
@@ -451,14 +444,7 @@ class MultiFactor(FakeCase):
         sts = self.fake.sts
         self.fake.sts = lambda form: sts(dict(form, RoleArn="x/" + names.pop()))
 
-        def expired(h, count):
-            old = "ASIAold" in h.headers["Authorization"]
-            if old:
-                self.fake.error(h, 400, "ExpiredToken")
-            return old
-
-        for name in self.fake.objects:
-            self.fake.faults[name] = expired
+        self.end_keys("ASIAold")
         return env
 
     def test_asked_again_when_the_keys_have_ended(self):
