@@ -8,8 +8,9 @@ Makes the archive and the rules once (scan_gen.py, fixed seed), puts the files i
 runs everything in turns, and prints each limit, what was measured, and whether it was met. A ratio
 is that of two runs of one round, and of the rounds' ratios the median counts: a processor's clock
 drifts by a fifth within minutes. Each round has its own order, lest what comes and goes on the
-machine in step with the rounds always meet the same run. On a machine that does other work too, times on the wall say more
-about that work: then ratios are of the processor's time, and it is said so.
+machine in step with the rounds always meet the same run. On a machine that does other work too,
+times on the wall say more about that work: then ratios are of the processor's time, and it is said
+so.
 """
 import argparse
 import json
